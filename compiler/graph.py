@@ -1,0 +1,306 @@
+"""The graph: what is left of a spec when loops, blocks, conditions and parameters are evaluated.
+
+Values and nodes in the order in which they run, the tree of scopes from which generated
+classes are made, and the declarations of weights.  If a graph exists, its shapes are right.
+Nothing changes a graph once it is built; a pass makes another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from compiler.ops.base import Op, TensorType, WeightSpec
+from spec_lang.source import Span
+
+if TYPE_CHECKING:
+    from compiler.initial import Initialiser
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Value:
+    """A tensor: an input of the model, a raw weight, or a result of a node.
+
+    `name` is the name of the input or raw weight; for a result it is what the user called it
+    (`as skip`, an output's name) or empty.  Values are compared by identity.
+    """
+
+    type: TensorType
+    name: str = ""
+    span: Span | None = None
+    weight: str | None = None  # the dotted name of the raw weight that this is
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.type.shape
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Node:
+    """A layer applied once.
+
+    `path` is the dotted path that names its weights (`layer1.0.conv1`); `name` is the path
+    made unique among nodes (a shared layer runs several times under one path).  `weights`
+    maps the layer's own names (`weight`, `bias`) to dotted names.  `training` marks what
+    exists in training alone.
+    """
+
+    op: Op
+    inputs: tuple[Value, ...]
+    outputs: tuple[Value, ...]
+    path: str
+    name: str
+    weights: Mapping[str, str]
+    scope: Scope
+    span: Span | None = None
+    training: bool = False
+    label: str = ""  # the user's own label, empty where the name was made up
+
+    @property
+    def output(self) -> Value:
+        return self.outputs[0]
+
+    @property
+    def input_types(self) -> tuple[TensorType, ...]:
+        return tuple(v.type for v in self.inputs)
+
+    @property
+    def output_types(self) -> tuple[TensorType, ...]:
+        return tuple(v.type for v in self.outputs)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates for one image."""
+        return self.op.macs(self.input_types, self.output_types)
+
+
+@dataclass(eq=False, slots=True)
+class Scope:
+    """A stretch of the model that a label, a block or a `seq` sets apart.
+
+    `kind` is model, block, group, seq or join.  `steps` are the steps that it adds to the path
+    (none for an unlabelled `seq` outside a `seq`, for a join without a label).  `name` is the
+    block's or model's name; `arguments` its parameters' values.  `members` are nodes and
+    scopes in the order in which they run.  Inline blocks, loops, conditions, branches make
+    no scope.  A shared block that is applied twice has two scopes of one `path`.
+    """
+
+    kind: str
+    steps: tuple[str, ...] = ()
+    name: str = ""
+    parent: Scope | None = None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    members: list[Node | Scope] = field(default_factory=list)
+    span: Span | None = None
+    doc: str = ""
+    shared: bool = False
+
+    @property
+    def path(self) -> str:
+        """The dotted path from the model to here; empty for the model."""
+        steps: list[str] = []
+        scope: Scope | None = self
+        while scope is not None:
+            steps[:0] = scope.steps
+            scope = scope.parent
+        return ".".join(steps)
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """The declaration of one weight.
+
+    `name` is dotted; `role` and the fans are the layer's (see `WeightSpec`); `layer` is the
+    layer's name in the language (`conv`; `weight` for a raw one).  `trainable` is false for
+    running statistics, constants and what is frozen.  `initialiser` says how it starts.
+    `training` marks a weight that only a training-time branch uses.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    role: str
+    layer: str
+    trainable: bool
+    initialiser: Initialiser
+    fan_in: int = 0
+    fan_out: int = 0
+    training: bool = False
+    span: Span | None = None
+    dtype: str = "float32"
+
+    @property
+    def elements(self) -> int:
+        count = 1
+        for extent in self.shape:
+            count *= extent
+        return count
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """A model, evaluated.
+
+    Attributes:
+        name: the model's name in its file.
+        inputs: name -> value, in the order of the spec.
+        outputs: name -> value.
+        nodes: in an order in which they can run; for inference they leave out what exists in
+            training alone (see `with_training`).
+        weights: dotted name -> declaration, in order of first use; always includes what
+            training holds.
+        root: the tree of scopes, over the same nodes.
+        preprocess: the steps of `preprocess`, bound (see `compiler.preprocess`).
+        settings: the `train` section, bound (see `compiler.training`), or None.
+        free: name of a free extent (`H`) -> (input name, axis without the batch).
+        arguments: the model's parameters and their values.
+        training: whether training-time branches are in `nodes` and `outputs`.
+        with_training: the same model with them; itself where there are none.
+    """
+
+    name: str
+    inputs: Mapping[str, Value]
+    outputs: Mapping[str, Value]
+    nodes: tuple[Node, ...]
+    weights: Mapping[str, Weight]
+    root: Scope
+    preprocess: tuple[Any, ...] = ()
+    settings: Any = None
+    free: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    doc: str = ""
+    source_name: str = ""
+    source_text: str = ""
+    training: bool = False
+    training_graph: Graph | None = None
+
+    @property
+    def with_training(self) -> Graph:
+        return self.training_graph if self.training_graph is not None else self
+
+    @cached_property
+    def params(self) -> int:
+        """Trainable numbers: no running statistics, no constants, nothing frozen."""
+        return sum(w.elements for w in self.weights.values() if w.trainable)
+
+    @cached_property
+    def macs(self) -> int:
+        """Multiply-accumulates for one image (one row of every input)."""
+        return sum(node.macs for node in self.nodes)
+
+    @cached_property
+    def uses(self) -> Mapping[Value, tuple[Node, ...]]:
+        """Value -> the nodes that take it, in order."""
+        users: dict[Value, list[Node]] = {}
+        for node in self.nodes:
+            for value in dict.fromkeys(node.inputs):
+                users.setdefault(value, []).append(node)
+        return {value: tuple(nodes) for value, nodes in users.items()}
+
+    @cached_property
+    def producer(self) -> Mapping[Value, Node]:
+        """Value -> the node that makes it (inputs and raw weights have none)."""
+        return {value: node for node in self.nodes for value in node.outputs}
+
+
+class GraphBuilder:
+    """Builds a graph node by node; the evaluator and the tests use it.
+
+        builder = GraphBuilder("tiny")
+        x = builder.input("image", TensorType((3, 9, 14)))
+        y, = builder.apply(Conv, [x], path="conv1", filters=6, kernel=(3, 5))
+        graph = builder.build({"out": y})
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.inputs: dict[str, Value] = {}
+        self.nodes: list[Node] = []
+        self.weights: dict[str, Weight] = {}
+        self.free: dict[str, tuple[str, int]] = {}
+        self.root = Scope("model", name=name)
+        self._names: set[str] = set()
+
+    def input(self, name: str, type: TensorType, span: Span | None = None,
+              free: Mapping[str, int] | None = None) -> Value:
+        """Declare an input; `free` maps names of free extents to axes (without the batch)."""
+        value = Value(type, name, span)
+        self.inputs[name] = value
+        for extent, axis in (free or {}).items():
+            self.free.setdefault(extent, (name, axis))
+        return value
+
+    def parameter(self, weight: Weight) -> Value:
+        """A raw weight as a value without a batch axis."""
+        self.weights[weight.name] = weight
+        return Value(TensorType(weight.shape, rows=None), weight.name, weight.span, weight=weight.name)
+
+    def apply(self, op: type[Op] | Op, inputs: Sequence[Value], *, path: str, scope: Scope | None = None,
+              span: Span | None = None, training: bool = False, label: str = "",
+              names: Sequence[str] = (), **arguments: Any) -> tuple[Value, ...]:
+        """Apply a layer: infer types, declare weights (or reuse them, if the path has them).
+
+        `op` is a bound layer, or a class with its arguments as keywords.  Raises `Fault`.
+        """
+        types = [v.type for v in inputs]
+        bound = op.apply_to(types, **arguments) if isinstance(op, type) else op
+        results = bound.infer(types)
+        outputs = tuple(Value(t, names[i] if i < len(names) else "", span) for i, t in enumerate(results))
+        owned = {}
+        for spec in bound.weights(types):
+            dotted = f"{path}.{spec.name}" if path else spec.name
+            owned[spec.name] = dotted
+            if dotted not in self.weights:
+                self.weights[dotted] = self.declare(dotted, spec, bound, training, span)
+        node = Node(bound, tuple(inputs), outputs, path, self.unique(path), owned, scope or self.root,
+                    span, training, label)
+        node.scope.members.append(node)
+        self.nodes.append(node)
+        return outputs
+
+    @staticmethod
+    def declare(name: str, spec: WeightSpec, op: Op, training: bool, span: Span | None) -> Weight:
+        from compiler.initial import default_initialiser
+
+        frozen = bool(getattr(op, "frozen", False))
+        return Weight(name, spec.shape, spec.role, op.name, spec.is_parameter and not frozen,
+                      default_initialiser(spec.role), spec.fan_in, spec.fan_out, training, span)
+
+    def unique(self, path: str) -> str:
+        name, count = path, 1
+        while name in self._names:
+            count += 1
+            name = f"{path}_{count}"
+        self._names.add(name)
+        return name
+
+    def build(self, outputs: Mapping[str, Value], **more: Any) -> Graph:
+        """The finished graph; `more` are further attributes of `Graph`."""
+        return Graph(self.name, dict(self.inputs), dict(outputs), tuple(self.nodes), dict(self.weights),
+                     self.root, free=dict(self.free), **more)
+
+
+def restrict(graph: Graph, keep: Iterable[Node], **more: Any) -> Graph:
+    """The graph with only these nodes, scopes rebuilt to match."""
+    kept = set(keep)
+    copies: dict[int, Scope] = {}
+
+    def copied(root: Scope) -> Scope:
+        # Iterative: scopes may be nested as deep as recursion in a spec went.
+        top = replace(root, members=[])
+        stack = [(root, top)]
+        while stack:
+            old, new = stack.pop()
+            for member in old.members:
+                if isinstance(member, Node):
+                    if member in kept:
+                        new.members.append(member)
+                else:
+                    child = replace(member, members=[], parent=new)
+                    copies[id(member)] = child
+                    new.members.append(child)
+                    stack.append((member, child))
+        return top
+
+    return replace(graph, nodes=tuple(n for n in graph.nodes if n in kept), root=copied(graph.root), **more)

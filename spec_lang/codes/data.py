@@ -1,0 +1,7 @@
+"""E7: data."""
+
+from __future__ import annotations
+
+from spec_lang.codes.base import Code
+
+CODES: tuple[Code, ...] = ()

@@ -1,0 +1,74 @@
+"""What can be said about an input: plain data, and the exceptions that carry it.
+
+A `Diagnostic` is a fact with places.  `render.py` turns it into text or JSON; nothing else
+formats messages.  Every code is explained in `codes/`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from spec_lang.source import Span
+
+
+@dataclass(frozen=True)
+class Label:
+    """A second place that a diagnostic points at (`first bound here`)."""
+
+    span: Span
+    text: str
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """One thing that is wrong (E...) or suspicious (W...).
+
+    `message` is one sentence with the numbers filled in, without a final period.  `label` is
+    the few words at the caret.  `notes` tell what led there (the chain of shapes), `help` are
+    edits that can be pasted.  A diagnostic about a file that is not a spec has no `span` but a
+    `place`, such as `weights.safetensors:8` (byte offset).
+    """
+
+    code: str
+    message: str
+    span: Span | None = None
+    label: str = ""
+    labels: tuple[Label, ...] = ()
+    notes: tuple[str, ...] = ()
+    help: tuple[str, ...] = ()
+    place: str = ""
+
+    @property
+    def is_error(self) -> bool:
+        return self.code.startswith("E")
+
+
+class Error(Exception):
+    """The base of every exception that this project raises for a user's mistake."""
+
+    def __init__(self, diagnostics: Diagnostic | Iterable[Diagnostic]) -> None:
+        if isinstance(diagnostics, Diagnostic):
+            diagnostics = (diagnostics,)
+        self.diagnostics: tuple[Diagnostic, ...] = tuple(diagnostics)
+        super().__init__(self.diagnostics)
+
+    def __str__(self) -> str:
+        from spec_lang.render import render_text
+
+        return render_text(self.diagnostics)
+
+
+class SpecError(Error):
+    """A spec that cannot be read, understood or evaluated."""
+
+
+def nearest(name: str, candidates: Iterable[str], limit: int = 1) -> tuple[str, ...]:
+    """The candidates that a person may have meant, best first.
+
+    A different case counts as equal; otherwise the closest by similarity, at least 0.6.
+    """
+    pool = sorted(set(candidates))
+    same = [c for c in pool if c.lower() == name.lower()]
+    return tuple((same or difflib.get_close_matches(name, pool, n=limit, cutoff=0.6))[:limit])
