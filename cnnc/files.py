@@ -53,7 +53,7 @@ def target(path: PathLike, *, inputs: Sequence[PathLike] = ()) -> Path:
     """
     shown = os.fspath(path)
     if not shown or "\0" in shown:
-        raise OutputError(Diagnostic("E900", "an empty file name, or one with a NUL, cannot be written", place=shown))
+        raise OutputError(Diagnostic("E900", "a file name that is empty or holds a NUL", place=shown))
     try:
         final = Path(os.path.realpath(shown))
         if os.path.islink(final):  # realpath leaves a loop of links as it is
@@ -61,7 +61,7 @@ def target(path: PathLike, *, inputs: Sequence[PathLike] = ()) -> Path:
         found = _status(final)
         if found is None and not shown.endswith(os.sep):
             if not final.parent.is_dir():
-                raise OutputError(Diagnostic("E903", f"the folder `{final.parent}` does not exist", place=shown))
+                raise OutputError(Diagnostic("E903", f"there is no folder `{final.parent}`", place=shown))
             return final
     except OSError as error:
         raise _refused(shown, error) from error
@@ -83,7 +83,7 @@ def _write(contents: Mapping[PathLike, Content], check: Callable[[Path], None] |
     try:
         for path, content in contents.items():
             shown = os.fspath(path)
-            with _refusals_of(shown):
+            with _Refusals(shown):
                 descriptor, name = _create(finals[path].parent)
                 temporary[path] = name
                 with os.fdopen(descriptor, "wb") as file:
@@ -95,11 +95,11 @@ def _write(contents: Mapping[PathLike, Content], check: Callable[[Path], None] |
                 check(name)
         for path in contents:
             shown = os.fspath(path)
-            with _refusals_of(shown):
+            with _Refusals(shown):
                 os.replace(temporary[path], finals[path])
                 del temporary[path]
         for folder in sorted({final.parent for final in finals.values()}):
-            with _refusals_of(shown):
+            with _Refusals(shown):
                 _sync_folder(folder)
     finally:
         for name in temporary.values():
@@ -108,7 +108,7 @@ def _write(contents: Mapping[PathLike, Content], check: Callable[[Path], None] |
     return list(finals.values())
 
 
-class _refusals_of:  # noqa: N801  (a context manager, used as a statement)
+class _Refusals:
     """Turns the system's refusal inside into E900 about the file that is shown."""
 
     def __init__(self, shown: str) -> None:
@@ -124,11 +124,12 @@ class _refusals_of:  # noqa: N801  (a context manager, used as a statement)
 
 def _create(folder: Path) -> tuple[int, Path]:
     """A new file under a name that nobody has, with the mode that the umask leaves."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     while True:
         # A short name of its own: the target's name may be as long as the system allows.
         name = folder / f".cnnc-{os.urandom(8).hex()}.tmp"
         try:
-            return os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666), name
+            return os.open(name, flags, 0o666), name
         except FileExistsError:
             continue
 

@@ -5,12 +5,24 @@ One file a family; each ends with its `CODES`.
 
 from __future__ import annotations
 
+from spec_lang.codes import (
+    data,
+    limits,
+    names,
+    onnx,
+    output,
+    preprocess,
+    shapes,
+    text,
+    training,
+    warnings,
+    weights,
+)
 from spec_lang.codes.base import Code
-from spec_lang.codes import data, limits, names, onnx, output, shapes, text, training, warnings, weights
 
 CODES: dict[str, Code] = {
     code.name: code
-    for family in (text, names, shapes, limits, weights, onnx, data, training, output, warnings)
+    for family in (text, names, shapes, preprocess, limits, weights, onnx, data, training, output, warnings)
     for code in family.CODES
 }
 

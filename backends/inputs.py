@@ -1,0 +1,95 @@
+"""What every backend asks of the arrays that it is given, said once.
+
+Shapes are checked against the graph before anything runs; where extents are free, every
+layer is inferred again at the sizes that came, so that a size that a layer cannot honour is
+refused by name and not computed wrongly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from backends.base import BackendError
+from compiler.declare import Fault
+from compiler.graph import Graph, Value
+from compiler.ops.base import TensorType
+from spec_lang.diagnostics import Diagnostic, nearest
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def check_inputs(graph: Graph, inputs: Mapping[str, NDArray[Any]]) -> dict[str, int]:
+    """The number of rows of each row axis (`batch`, or an input that is `per image`).
+
+    Raises `BackendError`: E606 an input that is missing, unknown or of another shape, E607 a
+    free extent at which a layer does not work out.
+    """
+    for name in inputs:
+        if name not in graph.inputs:
+            near = nearest(name, graph.inputs)
+            raise _misfit(f"the model has no input `{name}`",
+                          f"did you mean `{near[0]}`?" if near else f"inputs: {', '.join(graph.inputs)}")
+    rows: dict[str, int] = {}
+    extents: dict[str, int] = {}
+    named = {(name, axis): extent for extent, (name, axis) in graph.free.items()}
+    for name, value in graph.inputs.items():
+        if name not in inputs:
+            raise _misfit(f"the input `{name}` is missing")
+        array, wanted = inputs[name], value.type
+        if array.dtype.kind not in "fiub":
+            raise _misfit(f"the input `{name}` holds {array.dtype}, not numbers")
+        shape = tuple(array.shape)
+        fits = len(shape) == wanted.rank + 1 and all(
+            have == want or (free and have > 0)
+            for have, want, free in zip(shape[1:], wanted.shape, wanted.free, strict=True))
+        if not fits:
+            raise _misfit(f"the input `{name}` is {_show(shape)}, not {_expected(wanted)}")
+        row = wanted.rows or name
+        if rows.setdefault(row, shape[0]) != shape[0]:
+            raise _misfit(f"the input `{name}` has {shape[0]} rows where another has {rows[row]}")
+        for axis, extent in enumerate(shape[1:]):
+            word = named.get((name, axis))
+            if word is not None and extents.setdefault(word, extent) != extent:
+                raise _misfit(f"the input `{name}` has {word} = {extent} where another has {extents[word]}")
+    if graph.free:
+        types_at(graph, {name: tuple(inputs[name].shape[1:]) for name in graph.inputs})
+    return rows
+
+
+def types_at(graph: Graph, shapes: Mapping[str, tuple[int, ...]]) -> dict[Value, TensorType]:
+    """The type of every value when the inputs have these shapes (no batch axis).
+
+    Raises `BackendError` E607 at the first layer that does not work out.
+    """
+    types = {value: value.type.with_shape(shapes[name], value.type.free) for name, value in graph.inputs.items()}
+    if all(types[value].shape == value.shape for value in graph.inputs.values()):
+        return {**types, **{value: value.type for node in graph.nodes for value in (*node.inputs, *node.outputs)}}
+    for node in graph.nodes:
+        incoming = [types.get(value, value.type) for value in node.inputs]
+        try:
+            results = node.op.infer(incoming)
+        except Fault as fault:
+            raise BackendError(Diagnostic(
+                "E607", f"`{node.name}` does not work out at this size: {fault.message}", node.span,
+                notes=tuple(f"input `{name}`: {_show(shape)}" for name, shape in shapes.items()),
+                help=fault.help)) from None
+        for value, result in zip(node.outputs, results, strict=True):
+            types[value] = replace(result, rows=value.type.rows)
+    return types
+
+
+def _misfit(message: str, help: str = "") -> BackendError:
+    return BackendError(Diagnostic("E606", message, help=(help,) if help else ()))
+
+
+def _show(shape: tuple[int, ...]) -> str:
+    return "(" + ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "") + ")"
+
+
+def _expected(wanted: TensorType) -> str:
+    extents = [f"any ({extent})" if free else str(extent)
+               for extent, free in zip(wanted.shape, wanted.free, strict=True)]
+    return "(" + ", ".join(["N", *extents]) + ("," if not extents else "") + ")"
