@@ -1,0 +1,1 @@
+"""The zoo: `.cnn` files by task, shipped with the package.  `cnnc specs` lists them."""
