@@ -149,11 +149,20 @@ Expr: TypeAlias = (
 
 
 @dataclass(frozen=True, slots=True)
+class Formatted:
+    """`{value:03}` in a template: a whole number in a format of Python's (digits, perhaps `d`)."""
+
+    span: Span
+    value: Expr
+    format: str
+
+
+@dataclass(frozen=True, slots=True)
 class Template:
     """Text with expressions in it: `parts` alternate freely between text and expressions."""
 
     span: Span
-    parts: tuple[str | Expr, ...]
+    parts: tuple[str | Expr | Formatted, ...]
 
 
 # ---- chains ----------------------------------------------------------------------------

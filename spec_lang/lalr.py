@@ -1,0 +1,300 @@
+"""The parser that runs the tables of `tables.py`: an LALR(1) automaton that goes on after an error.
+
+A token is looked up as what it is written as; a keyword that is not expected is taken for a name.
+At an error the parser drops what it has of the innermost item (a statement, definition, setting
+or branch) and goes on where the next one begins: at the next line of the same depth.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from spec_lang.lexer import CLOSERS, ERROR, OPENERS, Token
+from spec_lang.tables import END, Tables
+
+DEFINITION_KINDS = frozenset({"BLOCK", "MODEL", "INLINE", "TRAIN", "IMPORT", "LET"})
+
+CONTINUING = frozenset(
+    {"COMMA", "LPAR", "LSQB", "EQUAL", "_ARROW", "DOTS", "PLUS", "MINUS", "POWER", "FLOOR_DIVIDE", "TIMES", "DIVIDE"}
+    | {"REMAINDER", "COMPARE", "AND", "OR", "NOT", "THEN", "DOT"}
+)
+"""A line that ends with one of these goes on below (when the parser looks for the next item)."""
+
+CONTINUED = frozenset(CLOSERS) | {"_ARROW", "ELSE", "COMMA", "AND", "OR", "THEN", "COMPARE", "PLUS", "TIMES"}
+"""A line that begins with one of these belongs to what is above."""
+
+_HEADERS = {
+    "statement": (("ASIDE", "aside"),),
+    "definition": (("BLOCK", "block"), ("NAME", "_")),
+    "branch_item": (("BRANCH", "branch"),),
+}
+"""What to pretend before the brace of an item whose head is wrong, so that its body is still read."""
+
+# How a rule makes its value.
+_PASS, _LIST, _CALL, _SPREAD = range(4)
+
+
+class Judge(Protocol):
+    """Says what is wrong where the parser cannot go on."""
+
+    def unexpected(self, at: int, automaton: Automaton) -> None:
+        """Token `at` cannot follow; report it."""
+
+    def line_break(self, at: int, before: str, kind: str, automaton: Automaton) -> bool | None:
+        """Token `at` begins a line, after one of kind `before`.
+
+        None where that is fine; else the mistake has been reported, and the answer says
+        whether this line is to be read as an item of its own.
+        """
+
+    def same_line(self, at: int, automaton: Automaton) -> None:
+        """Token `at` begins an item on the line on which the one before ends; report it."""
+
+
+class Automaton:
+    """One run over one list of tokens.  `tokens[-1]` is of kind `$END`; brackets are matched."""
+
+    def __init__(self, tables: Tables, tokens: list[Token], actions: Any, judge: Judge) -> None:
+        self.tables = tables
+        self.tokens = tokens
+        self.judge = judge
+        self.states: list[int] = []
+        self.values: list[Any] = []
+        self.item_start = 0
+        """The token at which the innermost item began, as far as errors need to know."""
+        self._starts: list[int] = []
+        self._depths: list[int] | None = None
+        self._words = frozenset(tables.keywords.values())
+        self._rules = [_executable(rule, actions) for rule in tables.rules]
+
+    def run(self, goal: str, recover: bool = True) -> Any:
+        """The value of `goal`, or None after an error."""
+        actions, gotos, rules = self.tables.actions, self.tables.gotos, self._rules
+        items, words = self.tables.item_states, self._words
+        states, values, starts = self.states, self.values, self._starts
+        tokens, judge = self.tokens, self.judge
+        final = self.tables.ends[goal]
+        states.append(self.tables.starts[goal])
+        failed = False
+        at = end = 0
+        line = tokens[0].line
+        before = ""
+        while True:
+            token = tokens[at]
+            kind, text, start, stop, token_line = token
+            action = actions[states[-1]].get(kind)
+            if action is None and kind in words:
+                kind = "NAME"
+                action = actions[states[-1]].get(kind)
+            if token_line != line and recover:
+                line = token_line
+                own_item = judge.line_break(at, before, kind, self)
+                if own_item is not None:
+                    failed = True
+                    at = self._recover(at, own_item)
+                    before, line = "", tokens[at].line
+                    continue
+            while action is not None and action < 0:
+                origin, size, mode, build, picks = rules[-1 - action]
+                if mode == _PASS and size == 1:
+                    states[-1] = gotos[states[-2]][origin]
+                    value = values[-1]
+                else:
+                    base = len(values) - size
+                    if mode == _CALL:
+                        first = starts[base] if size else start
+                        value = build(first, end, *[None if i is None else values[base + i] for i in picks])
+                    elif mode == _PASS:
+                        value = values[base + picks[0]]
+                    else:
+                        value = _spread(values, base, picks)
+                        if mode == _SPREAD:
+                            value = build(starts[base] if size else start, end, *value)
+                    if size:
+                        del values[base:], states[base + 1 :], starts[base + 1 :]
+                    else:
+                        starts.append(start)
+                    values.append(value)
+                    states.append(gotos[states[-1]][origin])
+                if kind == END and states[-1] == final:
+                    return None if failed else value
+                action = actions[states[-1]].get(kind)
+            if action is None:
+                failed = True
+                if kind != ERROR:
+                    judge.unexpected(at, self)
+                if not recover:
+                    return None
+                at = self._recover(at, False)
+                before, line = "", tokens[at].line
+                continue
+            if states[-1] in items:
+                if (
+                    before not in ("LBRACE", "")
+                    and tokens[at - 1].line == token_line
+                    and items[states[-1]] not in ("init_rule", "branch_item")
+                    and kind != "RBRACE"
+                    and recover
+                ):
+                    judge.same_line(at, self)
+                    failed = True
+                    at = self._recover(at, False)
+                    before, line = "", tokens[at].line
+                    continue
+                self.item_start = at
+            states.append(action)
+            values.append(token)
+            starts.append(start)
+            end = stop
+            before = kind
+            at += 1
+
+    # ---- after an error
+
+    def accepts(self, kind: str) -> bool:
+        """Whether a token of this kind could come now."""
+        actions, gotos, rules = self.tables.actions, self.tables.gotos, self.tables.rules
+        states = list(self.states)
+        while True:
+            action = actions[states[-1]].get(kind)
+            if action is None:
+                return False
+            if action >= 0:
+                return True
+            rule = rules[-1 - action]
+            if rule.size:
+                del states[-rule.size :]
+            target = gotos[states[-1]].get(rule.origin)
+            if target is None or target in self.tables.ends.values():
+                return kind == END
+            states.append(target)
+
+    def enclosing(self) -> str:
+        """The kind of item that the parser is in the middle of."""
+        items = self.tables.item_states
+        return next((items[state] for state in reversed(self.states) if state in items), "")
+
+    def innermost_bracket(self) -> str:
+        """The kind of the bracket that is open here, or an empty string."""
+        for value in reversed(self.values):
+            if isinstance(value, Token) and value.kind in OPENERS:
+                return value.kind
+        return ""
+
+    def depth(self, at: int) -> int:
+        """How many brackets are open around token `at` (a bracket itself does not count)."""
+        if self._depths is None:
+            self._depths = []
+            depth = 0
+            for token in self.tokens:
+                if token.kind in CLOSERS:
+                    depth -= 1
+                self._depths.append(depth)
+                if token.kind in OPENERS:
+                    depth += 1
+        return self._depths[at]
+
+    def _recover(self, at: int, own_item: bool) -> int:
+        """Drop the unfinished item, and find the token to go on with.
+
+        With `own_item`, token `at` begins the next item already.
+        """
+        items, states, values = self.tables.item_states, self.states, self.values
+        keep = next(k for k in range(len(states) - 1, -1, -1) if states[k] in items)
+        item = items[states[keep]]
+        del states[keep + 1 :], values[keep:], self._starts[keep:]
+        begun = self.item_start
+        level = sum(isinstance(value, Token) and value.kind in OPENERS for value in values)
+        states.append(self.tables.gotos[states[-1]][item])
+        values.append(None)
+        self._starts.append(self.tokens[at].start)
+        if own_item:
+            self.item_start = at
+            return at
+        fresh = at if at > begun else at + 1
+        if self.tokens[at].kind == END:
+            return at
+        if item in _HEADERS:
+            brace = self._brace_ahead(begun, at, level)
+            if brace is not None:
+                self._pretend(_HEADERS[item], brace)
+                return brace
+        return self._next_item(at, fresh, level, item)
+
+    def _brace_ahead(self, begun: int, at: int, level: int) -> int | None:
+        """The opening brace of the item's body, if it is still to come on its line."""
+        for index in range(at, len(self.tokens)):
+            token = self.tokens[index]
+            if index > at and token.line != self.tokens[index - 1].line:
+                return None
+            if index == at and at > begun and token.line != self.tokens[at - 1].line:
+                return None
+            if token.kind == "LBRACE" and self.depth(index) == level:
+                return index
+            if token.kind == "RBRACE" and self.depth(index) < level:
+                return None
+        return None
+
+    def _pretend(self, header: tuple[tuple[str, str], ...], brace: int) -> None:
+        place = self.tokens[brace]
+        rules, gotos = self._rules, self.tables.gotos
+        for kind, text in header:
+            action = self.tables.actions[self.states[-1]][kind]
+            while action < 0:
+                origin, size, _, _, picks = rules[-1 - action]
+                base = len(self.values) - size
+                value = _spread(self.values, base, picks) if origin.startswith("_") else None
+                del self.values[base:], self.states[base + 1 :], self._starts[base:]
+                self.values.append(value)
+                self._starts.append(place.start)
+                self.states.append(gotos[self.states[-1]][origin])
+                action = self.tables.actions[self.states[-1]][kind]
+            self.states.append(action)
+            self.values.append(Token(kind, text, place.start, place.start, place.line))
+            self._starts.append(place.start)
+
+    def _next_item(self, at: int, fresh: int, level: int, item: str) -> int:
+        """The next token that begins a line at this level, or that closes it."""
+        tokens = self.tokens
+        for index in range(at, len(tokens)):
+            token = tokens[index]
+            depth = self.depth(index)
+            if token.kind == END or (token.kind == "RBRACE" and depth < level):
+                return index
+            if index < fresh or depth != level or token.kind in CONTINUED:
+                continue
+            if index and (token.line == tokens[index - 1].line or tokens[index - 1].kind in CONTINUING):
+                continue
+            if item == "definition" and token.kind not in DEFINITION_KINDS:
+                continue
+            return index
+        return len(tokens) - 1
+
+
+def _executable(rule: Any, actions: Any) -> tuple[str, int, int, Any, tuple[int | None, ...]]:
+    """A rule with the method that builds its value, looked up once."""
+    if rule.origin.startswith("_"):
+        return rule.origin, rule.size, _LIST, None, rule.picks
+    if rule.action is None:
+        return rule.origin, rule.size, _PASS, None, rule.picks
+    method = getattr(actions, f"{rule.action}_", None) or getattr(actions, rule.action)
+    lists = any(pick is not None and pick < 0 for pick in rule.picks)
+    return rule.origin, rule.size, _SPREAD if lists else _CALL, method, rule.picks
+
+
+def _spread(values: list[Any], base: int, picks: tuple[int | None, ...]) -> list[Any]:
+    """The children of a rule, with lists among them taken apart.
+
+    A list in front is taken over and grows in place, so that long lists cost linear time.
+    """
+    children: list[Any] = []
+    for position, pick in enumerate(picks):
+        if pick is None:
+            children.append(None)
+        elif pick >= 0:
+            children.append(values[base + pick])
+        elif position == 0:
+            children = values[base - 1 - pick]
+        else:
+            children += values[base - 1 - pick]
+    return children

@@ -1,0 +1,199 @@
+"""Text to AST: `decode` makes a `Source` of bytes, `parse` makes a `File` of a `Source`.
+
+All that is wrong with a text is reported in one run, as one `SpecError`.
+"""
+
+from __future__ import annotations
+
+import re
+
+from spec_lang import brackets
+from spec_lang.build import Builder
+from spec_lang.diagnostics import Diagnostic, SpecError
+from spec_lang.lalr import Automaton
+from spec_lang.lexer import Token, tokenize
+from spec_lang.limits import DEFAULT_LIMITS, Limits
+from spec_lang.mistakes import Mistakes
+from spec_lang.source import Source, Span
+from spec_lang.syntax import Comment, Expr, File, Formatted, Template
+from spec_lang.tables import tables
+from spec_lang.template import split_template
+
+_BIDIRECTIONAL = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+
+
+def decode(data: bytes, name: str, limits: Limits = DEFAULT_LIMITS) -> Source:
+    """The text of a file: UTF-8, with or without a byte-order mark.
+
+    Raises `SpecError` for another encoding (E101) and for a file that is too large (E401).
+    """
+    if len(data) > limits.source_bytes:
+        raise SpecError(_too_large(len(data), limits, place=name))
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise SpecError(Diagnostic("E101", "the file is UTF-16; a spec is UTF-8", place=f"{name}:0"))
+    try:
+        return Source(name, data.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        # `utf-8-sig` counts without the mark.
+        offset = error.start + (3 if data.startswith(b"\xef\xbb\xbf") else 0)
+        raise SpecError(_not_utf8(data, offset, name)) from None
+
+
+def _not_utf8(data: bytes, offset: int, name: str) -> Diagnostic:
+    """Point at the byte in the text that can be read, with the rest shown as replaced."""
+    mark = 3 if data.startswith(b"\xef\xbb\xbf") else 0
+    source = Source(name, data[mark:].decode("utf-8", errors="replace"))
+    start = len(data[mark:offset].decode("utf-8"))
+    return Diagnostic(
+        "E101",
+        f"byte {data[offset]:#04x} at offset {offset} is not UTF-8",
+        Span(source, start, start + 1),
+        help=("save the file as UTF-8",),
+    )
+
+
+def _too_large(size: int, limits: Limits, place: str) -> Diagnostic:
+    return Diagnostic("E401", f"the file has {size:,} bytes, more than {limits.source_bytes:,}", place=place)
+
+
+def parse(source: Source, limits: Limits = DEFAULT_LIMITS) -> File:
+    """Parse a whole file.
+
+    Raises:
+        SpecError: with every mistake of the text (E1) or the limit that it breaks (E4).
+    """
+    size = len(source.text)
+    if size * 4 > limits.source_bytes:
+        size = len(source.text.encode("utf-8", errors="replace"))
+    if size > limits.source_bytes:
+        raise SpecError(_too_large(size, limits, place=source.name))
+    return _Parsing(source, limits).file()
+
+
+def parse_expression(source: Source, limits: Limits = DEFAULT_LIMITS) -> Expr:
+    """Parse a text that is one expression (the value of a `--set`).
+
+    Raises:
+        SpecError: as `parse` does.
+    """
+    return _Parsing(source, limits).expression()
+
+
+class _Parsing:
+    """The parsing of one source, with what was found wrong so far."""
+
+    def __init__(self, source: Source, limits: Limits) -> None:
+        self.source = source
+        self.limits = limits
+        self.found: list[Diagnostic] = []
+        self.builder = Builder(source, limits, self.found.append, self._template)
+
+    def file(self) -> File:
+        self._characters()
+        tokens = tokenize(self.source, self.limits)
+        self.found += tokens.diagnostics
+        self._stop_at_limits()
+        matched, unmatched = brackets.match(self.source, tokens, self.limits)
+        self.found += unmatched
+        self._stop_at_limits()
+        self.builder.docs = _docs(self.source, tokens.comments, matched)
+        mistakes = Mistakes(self.source, self.found.append)
+        definitions = Automaton(tables(), matched, self.builder, mistakes).run("file")
+        self._finish()
+        return File(self.source, definitions, tokens.comments)
+
+    def expression(self) -> Expr:
+        self._characters()
+        value = self._expression(0, len(self.source.text))
+        self._finish()
+        assert value is not None
+        return value
+
+    def _finish(self) -> None:
+        if self.found:
+            raise SpecError(_in_order(self.found))
+
+    def _stop_at_limits(self) -> None:
+        """What is beyond a limit is not parsed at all."""
+        fatal = [found for found in self.found if found.code in ("E402", "E403")]
+        if fatal:
+            raise SpecError(fatal[0])
+
+    def _characters(self) -> None:
+        """Characters that may stand nowhere, not even in comments and strings."""
+        text = self.source.text
+        if text.isascii() and text.isprintable():
+            return
+        for match in _CONTROL.finditer(text):
+            code = ord(match[0])
+            what = "a NUL" if code == 0 else f"the control character U+{code:04X}"
+            self.found.append(Diagnostic("E102", f"{what} in the text", Span(self.source, *match.span())))
+            break  # a binary file has thousands
+        if text.isascii():
+            return
+        for match in _BIDIRECTIONAL.finditer(text):
+            self.found.append(
+                Diagnostic(
+                    "E103",
+                    f"U+{ord(match[0]):04X} changes the direction in which text is shown",
+                    Span(self.source, *match.span()),
+                    help=("delete it: what is read must be what is seen",),
+                )
+            )
+
+    # ---- strings with expressions
+
+    def _template(self, token: Token) -> Template:
+        """The parts of a string token."""
+        span = Span(self.source, token.start, token.end)
+        content = token.text[1:-1]
+        if "{" not in content and "}" not in content:
+            return Template(span, (content,) if content else ())
+        parts: list[str | Expr | Formatted] = []
+        for piece in split_template(self.source, token.start + 1, token.end - 1, self.found.append):
+            if isinstance(piece, str):
+                parts.append(piece)
+            else:
+                value = self._expression(piece.start, piece.end)
+                if value is not None:
+                    parts.append(value if piece.format is None else Formatted(value.span, value, piece.format))
+        return Template(span, tuple(parts))
+
+    def _expression(self, start: int, end: int) -> Expr | None:
+        tokens = tokenize(self.source, self.limits, start, end)
+        matched, unmatched = brackets.match(self.source, tokens, self.limits)
+        self.found += tokens.diagnostics
+        self.found += unmatched
+        if tokens.diagnostics or unmatched:
+            return None
+        mistakes = Mistakes(self.source, self.found.append)
+        value: Expr | None = Automaton(tables(), matched, self.builder, mistakes).run("expr", recover=False)
+        return value
+
+
+def _in_order(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
+    """By place, each once."""
+    unique = {(d.code, d.span[1:] if d.span else None, d.message): d for d in diagnostics}
+    return sorted(unique.values(), key=lambda d: (d.span.start, d.span.end) if d.span else (-1, -1))
+
+
+def _docs(source: Source, comments: tuple[Comment, ...], tokens: list[Token]) -> dict[int, str]:
+    """The `##` lines directly above a definition, by the offset at which it starts.
+
+    `##` without a space is no different; `###` is an ordinary comment.
+    """
+    lines = [c for c in comments if c.own_line and c.text.startswith("##") and not c.text.startswith("###")]
+    if not lines:
+        return {}
+    text = {comment.span.line: comment.text[2:].removeprefix(" ") for comment in lines}
+    starts = {token.line: token.start for token in reversed(tokens)}
+    docs = {}
+    for line in text:
+        if line + 1 in text or line + 1 not in starts:
+            continue
+        first = line
+        while first - 1 in text:
+            first -= 1
+        docs[starts[line + 1]] = "\n".join(text[number] for number in range(first, line + 1)).strip()
+    return docs
