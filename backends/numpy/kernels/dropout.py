@@ -1,0 +1,28 @@
+"""Dropout."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from backends.numpy.kernels.arrays import Array
+
+
+def dropout(x: Array, p: float, generator: np.random.Generator, *, training: bool = False,
+            classic: bool = False, spatial: bool = False) -> tuple[Array, Array | float | None]:
+    """Drop each number (each channel of each image, if `spatial`) with probability p while training.
+
+    What stays is scaled by 1 / (1 - p) in training; `classic` scales by 1 - p otherwise instead.
+    Returns the result and the factor that was used, None for none.
+    """
+    if not training:
+        return (x * (1 - p), 1 - p) if classic else (x, None)
+    shape = (*x.shape[:2], *(1,) * (x.ndim - 2)) if spatial else x.shape
+    factor = (generator.random(shape) >= p).astype(x.dtype)
+    if not classic and p < 1:
+        factor /= 1 - p
+    return x * factor, factor
+
+
+def dropout_backward(d: Array, factor: Array | float | None) -> Array:
+    """Gradient of `dropout`, which used this factor."""
+    return d if factor is None else d * factor

@@ -1,0 +1,39 @@
+"""Backward of layers that pick or drop positions; their forward is plain indexing."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from backends.numpy.kernels.arrays import Array
+
+
+def select_backward(d: Array, shape: tuple[int, ...], channels: list[int]) -> Array:
+    """Gradient of `x[:, channels]` for x of this shape; a channel that was taken twice gets both."""
+    dx = np.zeros(shape, d.dtype)
+    np.add.at(dx, (slice(None), channels), d)
+    return dx
+
+
+def slice_backward(d: Array, shape: tuple[int, ...], axis: int, start: int) -> Array:
+    """Gradient of taking positions from `start` along an axis, for x of this shape."""
+    dx = np.zeros(shape, d.dtype)
+    np.moveaxis(dx, axis, 0)[start:start + d.shape[axis]] = np.moveaxis(d, axis, 0)
+    return dx
+
+
+def sum_backward(d: Array, shape: tuple[int, ...], axis: int) -> Array:
+    """Gradient of `x.sum(axis)` for x of this shape."""
+    dx = np.empty(shape, d.dtype)
+    dx[...] = np.expand_dims(d, axis)
+    return dx
+
+
+def mean_backward(d: Array, shape: tuple[int, ...], axis: int) -> Array:
+    """Gradient of `x.mean(axis)` for x of this shape."""
+    return sum_backward(d / shape[axis], shape, axis)
+
+
+def max_backward(d: Array, x: Array, y: Array, axis: int) -> Array:
+    """Gradient of `y = x.max(axis)`: equal maxima share d evenly."""
+    largest = x == np.expand_dims(y, axis)
+    return largest * np.expand_dims(d, axis) / largest.sum(axis=axis, keepdims=True).astype(d.dtype)
