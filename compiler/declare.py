@@ -53,6 +53,14 @@ class Fault(Exception):
         self.inputs = tuple(inputs)
 
 
+class Faults(Exception):
+    """Several faults of one section, each with the place of its item (opaque here)."""
+
+    def __init__(self, faults: Sequence[tuple[Any, Fault]]) -> None:
+        super().__init__("; ".join(fault.message for _, fault in faults))
+        self.faults = tuple(faults)
+
+
 class BadValue(Exception):
     """A value that a kind does not take; the message completes `stride: ...`."""
 
@@ -362,6 +370,33 @@ class Given:
     place: Any = None
 
 
+@dataclass(frozen=True)
+class Called:
+    """A declared name with its arguments, not bound yet: `sgd(lr = 0.02)`, `he(normal)`, `zeros`."""
+
+    name: str
+    given: tuple[Given, ...] = ()
+    place: Any = None
+
+    @property
+    def described(self) -> str:
+        parts = [f"{g.name} = {show(g.value)}" if g.name else show(g.value) for g in self.given]
+        return f"{self.name}({', '.join(parts)})" if parts else self.name
+
+
+@dataclass(frozen=True)
+class Called:
+    """A name with arguments where a value is expected: `sgd(lr = 0.02)`, `he(normal)`."""
+
+    name: str
+    given: tuple[Given, ...] = ()
+
+    @property
+    def described(self) -> str:
+        parts = [f"{g.name} = {show(g.value)}" if g.name else show(g.value) for g in self.given]
+        return f"{self.name}({', '.join(parts)})"
+
+
 class Declared:
     """The base of everything that is declared with arguments."""
 
@@ -456,6 +491,31 @@ class Declared:
     def bind(cls, given: Sequence[Given], context: Context = Context()) -> Self:
         """The declaration with these arguments, checked and normalised."""
         return cls(**cls.normalised(cls.match(given), context))
+
+
+@dataclass(frozen=True)
+class OneOf(Kind):
+    """A declaration out of a table: `adam`, `adam(lr = 1e-3)`; stored bound.
+
+    Not `words`: a bare word that is meant for a declaration is no choice of any layer.
+    """
+
+    table: Mapping[str, type[Declared]]
+
+    def describe(self) -> str:
+        return Choice(tuple(self.table)).describe()
+
+    def accept(self, value: Any, context: Context) -> Declared:
+        """The bound declaration.  `BadValue` for another name, `Fault` for its arguments."""
+        if type(value) in self.table.values():
+            return value  # type: ignore[no-any-return]
+        called = value if isinstance(value, Called) else Called(
+            str(value) if isinstance(value, Word) else str(getattr(value, "bare_word", None) or ""))
+        if called.name not in self.table:
+            near = nearest(called.name, self.table)
+            hint = f"; did you mean `{near[0]}`?" if near else ""
+            raise BadValue(f"{self.describe()}, not {show(value)}{hint}")
+        return self.table[called.name].bind(called.given, context)
 
 
 def words_of(declarations: Sequence[type[Declared]]) -> frozenset[str]:
