@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
-from compiler.declare import Context, Declared, Fault, Flag, Given, Tensor, arg
+from compiler.declare import Arg, Context, Declared, Fault, Flag, Given, Tensor, arg
 
 BATCH = "batch"
 
@@ -102,6 +102,8 @@ class Op(Declared):
     mode_dependent: ClassVar[bool] = False
     #: Whether each output number depends on one input number alone.
     elementwise: ClassVar[bool] = False
+    #: Whether a raw weight may flow in (it has no batch axis); tensor arguments take one anyway.
+    takes_raw: ClassVar[bool] = False
 
     @classmethod
     def apply_to(cls, inputs: Sequence[TensorType], given: Sequence[Given] = (), **named: Any) -> Self:
@@ -112,10 +114,24 @@ class Op(Declared):
         """
         given = [*given, *(Given(k, v) for k, v in named.items())]
         first = inputs[0] if inputs else TensorType(())
+        cls.check_raw(inputs)
         cls.check_inputs(inputs)
         context = Context(spatial=max(first.rank - 1, 0), rank=first.rank)
         stored = cls.normalised(cls.match(given), context)
         return cls(**cls.prepare(stored, inputs))
+
+    @classmethod
+    def check_raw(cls, inputs: Sequence[TensorType]) -> None:
+        """Refuse a raw weight where a tensor with a batch axis is meant to flow: E326."""
+        if cls.takes_raw:
+            return
+        for position, x in enumerate(inputs[: cls.arity]):
+            if x.rows is None:
+                raise Fault(
+                    "E326", f"{cls.name} cannot take a raw weight {x}: it has no batch axis",
+                    label="a raw weight flows in here", inputs=(position,),
+                    help=("raw weights go into `add`, `multiply`, or an argument that is a tensor",),
+                )
 
     @classmethod
     def check_inputs(cls, inputs: Sequence[TensorType]) -> None:
@@ -142,6 +158,15 @@ class Op(Declared):
         """Floating-point operations for one image: 2 per MAC, plus what else the formula does."""
         return 2 * self.macs(inputs, outputs)
 
+    @property
+    def new_volume(self) -> bool:
+        """Whether the result needs room of its own.
+
+        False for what works number by number and can write over its input, and for views.
+        `memory` counts the inputs of the model and every result for which this holds.
+        """
+        return not self.elementwise
+
     def window(self, inputs: Sequence[TensorType]) -> Window | None:
         """The window for receptive fields; None where a position sees only itself."""
         return None
@@ -162,6 +187,11 @@ class WeightedOp(Op):
 
     weighted: ClassVar[bool] = True
     frozen: bool = arg(Flag(), "keep its weights out of training", default=False)
+
+    @classmethod
+    def args(cls) -> tuple[Arg, ...]:
+        """The layer's own arguments, then `frozen`."""
+        return tuple(sorted(super().args(), key=lambda a: a.name == "frozen"))
 
 
 __all__ = ["BATCH", "Fault", "Op", "TensorType", "WeightSpec", "WeightedOp", "Window", "arg"]

@@ -1,0 +1,43 @@
+"""Dropout."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from compiler.declare import Choice, Flag, Real, Word
+from compiler.ops.base import Op, TensorType, arg
+from compiler.ops.checks import need_rank
+
+
+@dataclass(frozen=True)
+class Dropout(Op):
+    """Sets numbers to zero with probability p while training; with `spatial`, whole channels.
+
+    `inverted`: what is kept is divided by 1 - p while training, and inference is the identity.
+    `classic`: what is kept stays while training, and inference multiplies by 1 - p.  The shape stays.
+
+    PyTorch: Dropout; Dropout1d, Dropout2d, Dropout3d for `spatial`.  ONNX: nothing, or Mul for `classic`.
+    Source: Hinton et al. 2012; `classic` as in Krizhevsky et al. 2012; `spatial`: Tompson et al. 2015.
+    """
+
+    name: ClassVar[str] = "dropout"
+    mode_dependent: ClassVar[bool] = True
+    elementwise: ClassVar[bool] = True
+
+    p: float = arg(Real(minimum=0, below=1), "the probability that a number is dropped", default=0.5, positional=True)
+    mode: str = arg(Choice(("inverted", "classic")), "when the rest is scaled", default=Word("inverted"))
+    spatial: bool = arg(Flag(), "whole channels are dropped", default=False)
+
+    def infer(self, inputs: Sequence[TensorType]) -> tuple[TensorType, ...]:
+        if self.spatial:
+            need_rank(self.name, inputs[0], 1, None)
+        return (inputs[0],)
+
+    def flops(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> int:
+        """None at inference; one multiplication per number for `classic`."""
+        return outputs[0].elements if self.mode == "classic" else 0
+
+
+OPS: tuple[type[Op], ...] = (Dropout,)
