@@ -384,19 +384,6 @@ class Called:
         return f"{self.name}({', '.join(parts)})" if parts else self.name
 
 
-@dataclass(frozen=True)
-class Called:
-    """A name with arguments where a value is expected: `sgd(lr = 0.02)`, `he(normal)`."""
-
-    name: str
-    given: tuple[Given, ...] = ()
-
-    @property
-    def described(self) -> str:
-        parts = [f"{g.name} = {show(g.value)}" if g.name else show(g.value) for g in self.given]
-        return f"{self.name}({', '.join(parts)})"
-
-
 class Declared:
     """The base of everything that is declared with arguments."""
 

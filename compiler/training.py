@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from compiler.declare import (
@@ -27,7 +27,6 @@ from compiler.declare import (
     Fault,
     Faults,
     Flag,
-    Given,
     Int,
     Kind,
     OneOf,
@@ -43,8 +42,15 @@ class Described(Declared):
 
     @property
     def described(self) -> str:
-        parts = [f"{a.name} = {show(getattr(self, a.name))}" for a in self.args()]
+        parts = [f"{a.name} = {_as_written(getattr(self, a.name))}" for a in self.args()]
         return f"{self.name}({', '.join(parts)})" if parts else self.name
+
+
+def _as_written(value: Any) -> str:
+    """A stored value in the spec's form: choices without quotes."""
+    if isinstance(value, tuple):
+        return "[" + ", ".join(map(_as_written, value)) + "]"
+    return value if isinstance(value, str) else show(value)
 
 
 @dataclass(frozen=True)
@@ -221,8 +227,6 @@ def adjusted(settings: TrainSettings, *, epochs: int | None = None, batch: int |
 
     Raises `Fault` E801 for numbers out of range.
     """
-    from dataclasses import replace
-
     changes: dict[str, Any] = {}
     for name, value in (("epochs", epochs), ("batch", batch)):
         if value is not None:
@@ -249,9 +253,3 @@ def learning_rate(settings: TrainSettings, step: int, steps_per_epoch: int) -> f
     if step < warmup:
         return rate * (step + 1) / warmup
     return rate * (1 + math.cos(math.pi * (step - warmup) / (total - warmup))) / 2
-
-
-__all__ = [
-    "LOSSES", "METRICS", "OPTIMIZERS", "SCHEDULES", "Adam", "Constant", "Cosine", "CrossEntropy", "Given", "Sgd",
-    "TrainSettings", "adjusted", "bind_settings", "learning_rate",
-]
