@@ -96,6 +96,9 @@ class Scope:
     span: Span | None = None
     doc: str = ""
     shared: bool = False
+    label: str = ""  # the user's own label, empty where the steps were made up
+    #: The whole path of something `shared`, which may be applied anywhere.
+    absolute: tuple[str, ...] | None = None
 
     @property
     def path(self) -> str:
@@ -103,6 +106,8 @@ class Scope:
         steps: list[str] = []
         scope: Scope | None = self
         while scope is not None:
+            if scope.absolute is not None:
+                return ".".join((*scope.absolute, *steps))
             steps[:0] = scope.steps
             scope = scope.parent
         return ".".join(steps)
@@ -274,6 +279,11 @@ class GraphBuilder:
             name = f"{path}_{count}"
         self._names.add(name)
         return name
+
+    def rename(self, value: Value, name: str) -> None:
+        """Give a value the user's name for it, unless it has one: only while it is being built."""
+        if not value.name:
+            object.__setattr__(value, "name", name)
 
     def build(self, outputs: Mapping[str, Value], **more: Any) -> Graph:
         """The finished graph; `more` are further attributes of `Graph`."""

@@ -1,0 +1,285 @@
+"""Files and what they define: imports, blocks, models, variants, constants."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from compiler.evaluate.context import Context, Flow, Frame, Namer, Run
+from compiler.evaluate.problems import Exhausted, Poisoned, Problem
+from compiler.evaluate.values import UNKNOWN, BlockValue, Env, FunctionValue
+from compiler.graph import Scope
+from spec_lang import syntax as ast
+from spec_lang.diagnostics import Diagnostic, Label, SpecError, nearest
+from spec_lang.limits import DEFAULT_LIMITS, Limits
+from spec_lang.parser import decode, parse
+from spec_lang.source import Source, Span
+
+SHIPPED = Path(__file__).resolve().parent.parent / "specs"
+
+
+class Module:
+    """The definitions of one file and what it imports.
+
+    `env` is the outermost scope of everything in the file: empty, since definitions are
+    looked up by `resolve` (their order does not matter), but it marks where a file begins.
+    """
+
+    def __init__(self, file: ast.File) -> None:
+        self.file = file
+        self.env = Env()
+        self.blocks: dict[str, ast.Block] = {}
+        self.lets: dict[str, ast.Let | ast.Function] = {}
+        self.models: dict[str, ast.Model | ast.Variant] = {}
+        self.trains: dict[str, ast.Train] = {}
+        self.imported: dict[str, tuple[Module, str]] = {}
+        self.single_input = False
+        self._values: dict[str, Any] = {}
+        self._spans: dict[str, Span] = {}
+
+    def define(self, definition: ast.Definition) -> Diagnostic | None:
+        """Take in a definition; a diagnostic where its name is taken."""
+        if isinstance(definition, ast.Import):
+            return None
+        if isinstance(definition, ast.Train):
+            if definition.name in self.trains:
+                return self._twice(f"train {definition.name}", definition.name_span,
+                                   self.trains[definition.name].name_span)
+            self.trains[definition.name] = definition
+            return None
+        name = definition.name
+        if name in self._spans:
+            return self._twice(name, definition.name_span, self._spans[name])
+        self._spans[name] = definition.name_span
+        if isinstance(definition, ast.Block):
+            self.blocks[name] = definition
+        elif isinstance(definition, (ast.Let, ast.Function)):
+            self.lets[name] = definition
+        else:
+            self.models[name] = definition
+        return None
+
+    def take_in(self, name: str, span: Span, module: Module) -> Diagnostic | None:
+        """Import a name from another module."""
+        if name in self._spans:
+            return self._twice(name, span, self._spans[name])
+        self._spans[name] = span
+        self.imported[name] = (module, name)
+        return None
+
+    @staticmethod
+    def _twice(name: str, span: Span, first: Span) -> Diagnostic:
+        return Diagnostic("E226", f"`{name}` is defined twice", span, labels=(Label(first, "first defined here"),))
+
+    def origin(self, name: str) -> tuple[Module, str] | None:
+        """Where a name that this file defines or imports was defined."""
+        module: Module = self
+        while name in module.imported:
+            module, name = module.imported[name]
+        return (module, name) if name in module._spans else None
+
+    def names(self) -> Iterator[str]:
+        return iter(self._spans)
+
+    def resolve(self, name: str, run: Run) -> Any:
+        """The value of a block or constant; None where this file has no such name."""
+        found = self.origin(name)
+        if found is None:
+            return None
+        module, name = found
+        if name in module.blocks:
+            return BlockValue(module.blocks[name], module)
+        if name in module.lets:
+            return module._constant(name, run)
+        raise Problem("E210", f"`{name}` is a model; a model is no layer", self._spans.get(name),
+                      help=("make a `block` of what both use",))
+
+    def _constant(self, name: str, run: Run) -> Any:
+        from compiler.evaluate.expressions import evaluate
+
+        definition = self.lets[name]
+        if isinstance(definition, ast.Function):
+            return FunctionValue(definition, self.env, self)
+        if name not in self._values:
+            self._values[name] = UNKNOWN  # should it need itself
+            context = Context(run, Env(self.env), Flow(None), Namer((), False), Scope("model"), Frame(name, None), self)
+            self._pending.append(name)
+            try:
+                self._values[name] = evaluate(definition.value, context)
+            except Exhausted:
+                raise
+            except Problem as problem:
+                run.fail(problem)
+            except Poisoned:
+                run.failed = True
+            finally:
+                self._pending.remove(name)
+        elif name in self._pending:
+            raise Problem("E228", f"`{name}` is defined by itself", definition.name_span)
+        return self._values[name]
+
+    @property
+    def _pending(self) -> list[str]:
+        return self.__dict__.setdefault("_pending_names", [])  # type: ignore[no-any-return]
+
+    def for_model(self, model: ast.Model) -> Module:
+        """This module as seen from a model's body: it knows whether the model has one input."""
+        inputs = sum(isinstance(s, ast.Input) for s in model.body.statements)
+        view = Module.__new__(Module)
+        view.__dict__.update(self.__dict__)
+        view.single_input = inputs == 1
+        return view
+
+    def model_chain(
+        self, name: str, span: Span | None = None,
+    ) -> tuple[ast.Model, Module, tuple[tuple[ast.Variant, Module], ...]]:
+        """The model behind a name, its module, and the variants on the way, the named one first."""
+        chain: list[tuple[ast.Variant, Module]] = []
+        module, at = self, span
+        while True:
+            found = module.origin(name)
+            if found is None or found[1] not in found[0].models:
+                candidates = [n for n in module.names() if (o := module.origin(n)) and o[1] in o[0].models]
+                near = nearest(name, candidates)
+                raise Problem("E221", f"there is no model `{name}`", at,
+                              notes=(f"models here: {', '.join(candidates)}",) if candidates else (),
+                              help=(f"did you mean `{near[0]}`?",) if near else ())
+            module, name = found
+            definition = module.models[name]
+            if isinstance(definition, ast.Model):
+                return definition, module, tuple(chain)
+            if any(variant is definition for variant, _ in chain):
+                raise Problem("E228", f"the variant `{name}` is defined by itself", definition.name_span)
+            chain.append((definition, module))
+            name, at = definition.base, definition.base_span
+
+
+class Loader:
+    """Reads files, each once, and ties imports together.
+
+    Everything that is read lies under the folder of the first file or among the shipped specs.
+    """
+
+    def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
+        self.limits = limits
+        self.diagnostics: list[Diagnostic] = []
+        self.root: Path | None = None
+        self._modules: dict[Path, Module] = {}
+        self._stack: list[Path] = []
+        self._files = 0
+
+    def open(self, path: Path, shown: str | None = None) -> Module:
+        """The module of the file that was asked for.  Raises `SpecError`."""
+        source = read_source(path, shown or str(path), self.limits)
+        resolved = path.resolve()
+        self.root = resolved.parent
+        return self.module(source, resolved)
+
+    def module(self, source: Source, path: Path | None = None) -> Module:
+        """The module of a text; `path` tells from where its imports are relative."""
+        file = parse(source, self.limits)
+        module = Module(file)
+        if path is not None:
+            self._modules[path] = module
+            self._stack.append(path)
+        for definition in file.definitions:
+            problem = module.define(definition)
+            if problem is not None:
+                self.diagnostics.append(problem)
+        for definition in file.definitions:
+            if isinstance(definition, ast.Import):
+                try:
+                    self._import(module, definition, path)
+                except Problem as problem:
+                    self.diagnostics.append(problem.diagnostic)
+                    for name, span in definition.names:  # silence what uses them
+                        if module.origin(name) is None:
+                            module.lets[name] = ast.Let(span, name, span, ast.Int(span, 0))
+                            module._spans[name] = span
+                            module._values[name] = UNKNOWN
+        if path is not None:
+            self._stack.pop()
+        return module
+
+    def _import(self, module: Module, statement: ast.Import, importer: Path | None) -> None:
+        path = self._locate(statement, importer)
+        if path in self._stack:
+            cycle = " -> ".join(p.name for p in [*self._stack[self._stack.index(path):], path])
+            raise Problem("E218", f"files import each other: {cycle}", statement.path_span,
+                          help=("move what both need into a third file",))
+        if path not in self._modules:
+            self._files += 1
+            if self._files > self.limits.imported_files:
+                raise Problem("E416", f"more than {self.limits.imported_files} imported files", statement.path_span)
+            if len(self._stack) > self.limits.import_depth:
+                raise Problem("E417", f"imports are nested more than {self.limits.import_depth} deep",
+                              statement.path_span)
+            try:
+                self.module(read_source(path, self._shown(path), self.limits), path)
+            except SpecError as error:
+                self.diagnostics.extend(error.diagnostics)
+                raise Problem("E217", f'"{statement.path}" has errors of its own', statement.path_span) from None
+        other = self._modules[path]
+        for name, span in statement.names:
+            if other.origin(name) is None:
+                near = nearest(name, other.names())
+                raise Problem("E219", f'"{statement.path}" defines no `{name}`', span,
+                              notes=(f"it defines {', '.join(other.names())}",),
+                              help=(f"did you mean `{near[0]}`?",) if near else ())
+            problem = module.take_in(name, span, other)
+            if problem is not None:
+                self.diagnostics.append(problem)
+
+    def _shown(self, path: Path) -> str:
+        """The name of an imported file in messages: relative to the folder of the first."""
+        for base, prefix in ((self.root, ""), (SHIPPED, "specs/")):
+            if base is not None and path.is_relative_to(base):
+                return prefix + path.relative_to(base).as_posix()
+        return path.name
+
+    def _locate(self, statement: ast.Import, importer: Path | None) -> Path:
+        """The file that an import means: relative to its own file, then among the shipped specs."""
+        text, span = statement.path, statement.path_span
+        if not text or "\0" in text or os.path.isabs(text) or len(text) > 4096:
+            raise Problem("E217", "an import is a relative path, such as \"blocks.cnn\"", span)
+        if not text.endswith(".cnn"):
+            raise Problem("E217", f'"{text}" is no spec: its name does not end in .cnn', span)
+        candidates = [importer.parent / text] if importer is not None else []
+        candidates.append(SHIPPED / text)
+        outside = False
+        for candidate in candidates:
+            try:
+                resolved = candidate.resolve()
+                exists = resolved.exists()
+            except (OSError, RuntimeError, ValueError):
+                continue
+            roots = [root for root in (self.root, SHIPPED.resolve()) if root is not None]
+            if not any(resolved.is_relative_to(root) for root in roots):
+                outside = True
+                continue
+            if exists:
+                return resolved
+        if outside:
+            raise Problem("E217", f'"{text}" leads outside the folder of the first file', span,
+                          notes=("an import stays within the folder of the first file, or among the shipped specs",))
+        raise Problem("E217", f'there is no "{text}"', span,
+                      notes=("looked beside this file and among the shipped specs",))
+
+
+def read_source(path: Path, shown: str, limits: Limits) -> Source:
+    """Read a spec: a regular file, its size looked at first.  Raises `SpecError` (E230, E401, E101)."""
+    try:
+        # Non-blocking, so that a FIFO without a writer does not hang us before we have looked at it.
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise SpecError(Diagnostic("E230", f"the spec cannot be read: {reason}", place=shown)) from None
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise SpecError(Diagnostic("E230", "the spec cannot be read: it is not a regular file", place=shown))
+        data = file.read(limits.source_bytes + 1)
+    return decode(data, shown, limits)

@@ -1,0 +1,1 @@
+"""Passes: each takes a graph and gives another one.  One file each."""
