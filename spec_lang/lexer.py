@@ -143,7 +143,7 @@ def _long_name(source: Source, at: int, to: int, limits: Limits) -> Diagnostic:
 
 
 def _number_problem(source: Source, word: str, at: int, to: int, limits: Limits) -> Diagnostic | None:
-    """What is wrong with a number: glued to what follows, too long, or a leading zero."""
+    """What is wrong with a number: glued to what follows, too long, or a decimal comma."""
     text = source.text
     rest = _AFTER_NUMBER.match(text, to)
     if rest is not None:
@@ -159,13 +159,13 @@ def _number_problem(source: Source, word: str, at: int, to: int, limits: Limits)
                 f"an integer has at most {limits.integer_digits} digits, this one has {len(digits)}",
                 Span(source, at, to),
             )
-        if len(digits) > 1 and digits[0] == "0":
-            before = text[at - 1 : at] == "," and text[at - 2 : at - 1].isdigit()
+        if len(digits) > 1 and digits[0] == "0" and text[at - 1 : at] == "," and text[at - 2 : at - 1].isdigit():
+            # `0,05` by the habit of many languages; elsewhere zeros in front mean nothing.
             return Diagnostic(
                 "E107",
                 f"`{_short(word)}` begins with a zero",
                 Span(source, at, to),
-                help=(f"a decimal fraction has a point: `{text[at - 2]}.{word}`",) if before else (),
+                help=(f"a decimal fraction has a point: `{text[at - 2]}.{word}`",),
             )
     return None
 
