@@ -64,9 +64,10 @@ def types_at(graph: Graph, shapes: Mapping[str, tuple[int, ...]]) -> dict[Value,
 
     Raises `BackendError` E607 at the first layer that does not work out.
     """
-    types = {value: value.type.with_shape(shapes[name], value.type.free) for name, value in graph.inputs.items()}
+    types = {value: value.type.with_shape(shapes[name], value.type.free)
+             for name, value in graph.inputs.items()}
     if all(types[value].shape == value.shape for value in graph.inputs.values()):
-        return {**types, **{value: value.type for node in graph.nodes for value in (*node.inputs, *node.outputs)}}
+        return types | {value: value.type for node in graph.nodes for value in (*node.inputs, *node.outputs)}
     for node in graph.nodes:
         incoming = [types.get(value, value.type) for value in node.inputs]
         try:

@@ -12,7 +12,9 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from compiler.declare import Choice, Context, Declared, Fault, Given, PerAxis, Real, Reals, Word, arg
-from spec_lang.diagnostics import nearest
+from compiler.graph import Graph, Value
+from compiler.ops.base import BATCH
+from spec_lang.diagnostics import Diagnostic, SpecError, nearest
 
 #: What an image has that the argument kinds ask for: two spatial axes, three axes.
 IMAGE = Context(spatial=2, rank=3)
@@ -180,6 +182,15 @@ def fault_in(steps: Sequence[Step], shape: Sequence[int],
                 "E382", f"pre-processing ends at {image}, and the model's input is {wanted}",
                 help=(f"resize({shape[1]}x{shape[2]})",) if image.channels == shape[0] else ())
     return None
+
+
+def image_input(graph: Graph) -> tuple[str, Value]:
+    """The input that `preprocess` feeds, by name: the first that is an image with the batch's rows."""
+    for name, value in graph.inputs.items():
+        if value.type.rank == 3 and value.type.rows == BATCH:
+            return name, value
+    raise SpecError(Diagnostic("E382", f"`preprocess` needs an input [C, H, W]; `{graph.name}` has none",
+                               graph.root.span))
 
 
 def _channels(count: int) -> str:

@@ -106,7 +106,8 @@ def test_the_input_is_not_overwritten_under_any_name(tmp_path: Path) -> None:
     (tmp_path / "alias").symlink_to("net.cnn")
     os.link(source, tmp_path / "hard")
     for name in ("net.cnn", "alias", "hard"):
-        assert refusal(lambda name=name: target(tmp_path / name, inputs=[tmp_path / "other", source])) == "E902"
+        others = [tmp_path / "other", source]
+        assert refusal(lambda name=name: target(tmp_path / name, inputs=others)) == "E902"
     assert source.read_bytes() == b"model m { }"
 
 

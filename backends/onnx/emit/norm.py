@@ -1,0 +1,110 @@
+"""Normalisations."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from backends.onnx.emit.base import Emit, Layer
+from backends.onnx.emit.dense import back, to_the_end
+from compiler.ops.base import Op
+from compiler.ops.norm import BatchNorm, GroupNorm, InstanceNorm, L2Norm, LayerNorm, Lrn, Scale
+
+
+def emit_batchnorm(layer: Layer) -> str:
+    """With the running statistics.  ONNX's momentum is the weight of the old value."""
+    op = layer.op
+    assert isinstance(op, BatchNorm)
+    scale, bias = _affine(layer, layer.x_type.shape[0])
+    return layer.last("BatchNormalization", layer.x, scale, bias, layer.weight("running_mean"),
+                      layer.weight("running_var"), epsilon=op.eps, momentum=1.0 - op.momentum)
+
+
+def emit_instancenorm(layer: Layer) -> str:
+    op = layer.op
+    assert isinstance(op, InstanceNorm)
+    if layer.x_type.free[0]:
+        return standardised(layer, list(range(2, layer.x_type.rank + 1)), op.eps)
+    scale, bias = _affine(layer, layer.x_type.shape[0])
+    return layer.last("InstanceNormalization", layer.x, scale, bias, epsilon=op.eps)
+
+
+def emit_groupnorm(layer: Layer) -> str:
+    op = layer.op
+    assert isinstance(op, GroupNorm)
+    return layer.last("GroupNormalization", layer.x, *_affine(layer, layer.x_type.shape[0]),
+                      num_groups=op.groups, epsilon=op.eps)
+
+
+def emit_layernorm(layer: Layer) -> str:
+    """LayerNormalization over the last axis, to which the channels are brought if they are meant."""
+    op = layer.op
+    assert isinstance(op, LayerNorm)
+    if layer.x_type.free[op.axis]:
+        return standardised(layer, [op.axis + 1], op.eps)
+    x, order = to_the_end(layer, layer.x, op.axis)
+    scale, bias = _affine(layer, layer.x_type.shape[op.axis])
+    if order is None:
+        return layer.last("LayerNormalization", x, scale, bias, axis=-1, epsilon=op.eps)
+    return back(layer, layer.on_the_way("LayerNormalization", x, scale, bias, axis=-1, epsilon=op.eps), order)
+
+
+def emit_l2norm(layer: Layer) -> str:
+    """x / max(norm over channels, eps) times a factor per channel.  LpNormalization has no eps."""
+    op = layer.op
+    assert isinstance(op, L2Norm)
+    norm = layer.on_the_way("ReduceL2", layer.x, layer.ints([1]), keepdims=1)
+    unit = layer.on_the_way("Div", layer.x, layer.on_the_way("Max", norm, layer.number(op.eps)))
+    return layer.last("Mul", unit, layer.per_channel("weight"))
+
+
+def emit_lrn(layer: Layer) -> str:
+    """LRN divides alpha by the size.  onnxruntime has it for two spatial axes; others are reshaped."""
+    op = layer.op
+    assert isinstance(op, Lrn)
+    x = layer.x_type
+    attributes = {"size": op.size, "alpha": op.alpha * (op.size if op.scale == "sum" else 1),
+                  "beta": op.beta, "bias": op.k}
+    if x.rank == 3:
+        return layer.last("LRN", layer.x, **attributes)
+    # (N, C, L) becomes (N, C, L, 1), (N, C, D, H, W) becomes (N, C, D, H * W), (N, C) becomes (N, C, 1, 1):
+    # 0 keeps an extent, so that free ones stay free.
+    flat = [0, 0, *([1, 1] if x.rank == 1 else [0, -1] if x.rank > 3 else [0, 1])]
+    seen = layer.on_the_way("Reshape", layer.x, layer.ints(flat))
+    return layer.reshaped_back(layer.on_the_way("LRN", seen, **attributes), layer.x, x)
+
+
+def emit_scale(layer: Layer) -> str:
+    if not layer.has("bias"):
+        return layer.last("Mul", layer.x, layer.per_channel("weight"))
+    scaled = layer.on_the_way("Mul", layer.x, layer.per_channel("weight"))
+    return layer.last("Add", scaled, layer.per_channel("bias"))
+
+
+def standardised(layer: Layer, axes: list[int], eps: float) -> str:
+    """(x - mean) / sqrt(var + eps) in single steps: ONNX's normalisations need factors of a known size."""
+    mean = layer.on_the_way("ReduceMean", layer.x, layer.ints(axes), keepdims=1)
+    centred = layer.on_the_way("Sub", layer.x, mean)
+    squares = layer.on_the_way("Mul", centred, centred)
+    variance = layer.on_the_way("ReduceMean", squares, layer.ints(axes), keepdims=1)
+    return layer.last("Div", centred,
+                      layer.on_the_way("Sqrt", layer.on_the_way("Add", variance, layer.number(eps))))
+
+
+def _affine(layer: Layer, channels: int) -> tuple[str, str]:
+    """Factor and offset, ones and zeros where the layer has none: ONNX demands them."""
+    if layer.has("weight"):
+        return layer.weight("weight"), layer.weight("bias")
+    constant = layer.emission.constant
+    return (constant(np.ones(channels, np.float32), f"ones/{channels}"),
+            constant(np.zeros(channels, np.float32), f"zeros/{channels}"))
+
+
+EMITTERS: dict[type[Op], Emit] = {
+    BatchNorm: emit_batchnorm,
+    InstanceNorm: emit_instancenorm,
+    GroupNorm: emit_groupnorm,
+    LayerNorm: emit_layernorm,
+    L2Norm: emit_l2norm,
+    Lrn: emit_lrn,
+    Scale: emit_scale,
+}
