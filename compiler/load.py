@@ -188,9 +188,7 @@ def check(
             from compiler.strict import remainders
 
             found += remainders(evaluation.graph)
-    from spec_lang.silence import not_silenced
-
-    return in_order(not_silenced(module.file, found))
+    return in_order(found)
 
 
 def _relevant(settings: Mapping[str, str], name: str, module: Module) -> Mapping[str, str]:

@@ -7,14 +7,16 @@ from compiler.evaluate.problems import Problem
 from compiler.initial import INITIALISERS
 from compiler.ops import OPS
 from compiler.preprocess import PREPROCESS
-from compiler.training import DECLARATIONS
+from compiler.training import LOSSES, METRICS, OPTIMIZERS, SCHEDULES
 from spec_lang.diagnostics import nearest
 from spec_lang.source import Span
 
-_DECLARED: dict[str, type[Declared]] = {**INITIALISERS, **PREPROCESS, **DECLARATIONS}
+_DECLARED: dict[str, type[Declared]] = {
+    **INITIALISERS, **PREPROCESS, **LOSSES, **OPTIMIZERS, **SCHEDULES,
+}
 
 #: Bare words that mean themselves wherever no name of the user's is in the way.
-WORDS: frozenset[str] = words_of([*OPS.values(), *_DECLARED.values()]) | {"none"} | _DECLARED.keys()
+WORDS: frozenset[str] = words_of([*OPS.values(), *_DECLARED.values()]) | {"none", *METRICS, *_DECLARED}
 
 
 def unknown_call(name: str, span: Span) -> Problem:

@@ -162,16 +162,24 @@ def explained(fault: Fault, given: Sequence[Given], inputs: Sequence[Value], spa
         if i >= len(inputs):
             continue
         value = inputs[i]
-        if fault.inputs and value.span is not None:
+        if value.span is None:
+            continue
+        if len(shown) > 1:
             labels.append(Label(value.span, f"{value.type}" if not value.name else f"`{value.name}`: {value.type}"))
-        elif value.span is not None:
-            line = value.span.source.line(value.span.line).strip()
-            text = value.span.text if "\n" not in value.span.text else line
-            where = f" on line {value.span.line}"
-            if value.span.source is not span.source:
-                where += f" of {value.span.source.name}"
-            notes.insert(0, f"input here: {value.type}, from `{text[:60]}`{where}")
+        else:
+            notes.insert(0, f"input here: {value.type}, from {origin(value, span)}")
     return Problem(fault.code, fault.message, at, label=fault.label, labels=labels, notes=notes, help=fault.help)
+
+
+def origin(value: Value, here: Span) -> str:
+    """Where a tensor came from, for a note: "`input image` on line 3"."""
+    assert value.span is not None
+    text = value.span.text
+    if text.startswith("input"):
+        text = text.split(":")[0]
+    text = " ".join(text.split())
+    file = "" if value.span.source is here.source else f" of {value.span.source.name}"
+    return f"`{text if len(text) <= 60 else text[:57] + '...'}` on line {value.span.line}{file}"
 
 
 def check_limits(types: Sequence[Any], context: Context, span: Span) -> None:

@@ -97,8 +97,11 @@ def template(text: ast.Template, context: Context) -> str:
 # ---- names -----------------------------------------------------------------------------
 
 
-def lookup(name: str, span: Span, context: Context) -> Any:
-    """What a name means where it stands: the flow, what is in scope, a definition, a layer, or a word."""
+def lookup(name: str, span: Span, context: Context, applied: bool = False) -> Any:
+    """What a name means where it stands: the flow, what is in scope, a definition, a layer, or a word.
+
+    `applied` tells that it stands where a layer or a tensor is wanted.
+    """
     if name == "it":
         return flowing(context, span)
     if name == "in":
@@ -121,12 +124,16 @@ def lookup(name: str, span: Span, context: Context) -> Any:
         return Word(name)
     if name in BUILTINS:
         raise Problem("E201", f"`{name}` is a function", span, help=(f"call it: `{name}(...)`",))
-    unknown(name, span, context, WORDS)
+    unknown(name, span, context, WORDS, applied)
 
 
-def unknown(name: str, span: Span, context: Context, words: frozenset[str]) -> NoReturn:
+def unknown(name: str, span: Span, context: Context, words: frozenset[str], applied: bool) -> NoReturn:
     from compiler.ops import OPS
 
+    if applied:
+        near = nearest(name, [*context.env.visible(), *context.module.names(), *OPS])
+        raise Problem("E202", f"there is no layer `{name}`", span, label="not a layer, a block or a tensor",
+                      help=(f"did you mean `{near[0]}`?",) if near else ())
     candidates = [*context.env.visible(), *context.module.names(), *OPS, *words, *BUILTINS]
     near = nearest(name, candidates)
     raise Problem("E201", f"nothing is named `{name}`", span, label="not a name in scope, a layer or a choice",

@@ -191,7 +191,7 @@ def _link(link: ast.Link, first: bool, context: Context) -> tuple[Value | Unknow
 
 
 def _apply(apply: ast.Apply, first: bool, link: ast.Link, context: Context) -> tuple[Value | Unknown, ...]:
-    value = lookup(apply.name, apply.name_span, context)
+    value = lookup(apply.name, apply.name_span, context, applied=True)
     if apply.indices and value is not UNKNOWN:
         value = indexed(value, apply.indices, context, Span(apply.name_span.source, apply.name_span.start, apply.span.end))
     if value is UNKNOWN:
@@ -262,7 +262,7 @@ def _output(output: ast.Output, context: Context) -> Value | Unknown:
 
 
 def _merge(merge: ast.Merge, context: Context) -> tuple[Value | Unknown, ...]:
-    value = lookup(merge.name, merge.name_span, context)
+    value = lookup(merge.name, merge.name_span, context, applied=True)
     span = Span(merge.name_span.source, merge.name_span.start, merge.name_span.end)
     if value is UNKNOWN:
         return (UNKNOWN,)
@@ -392,7 +392,7 @@ def _shared(statement: ast.Shared, context: Context) -> None:
     if isinstance(base, ast.Group):
         target = base
     else:
-        value = lookup(base.name, base.name_span, context)
+        value = lookup(base.name, base.name_span, context, applied=True)
         if base.indices:
             value = indexed(value, base.indices, context, base.span)
         if value is UNKNOWN:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -64,17 +66,32 @@ def evaluate_model(
     builder.root.doc = doc or model.doc
     graph = None
     try:
-        given = variant_arguments(chain, settings, run)
-        arguments = bind_parameters(model.parameters, given, outer, replace(context, env=outer),
-                                    f"model {model.name}", model.name_span)
-        builder.root.arguments = arguments
-        run_body(model.body, context)
-        graph = finish(context, model, arguments, bool(settings), train, doc or model.doc)
+        with deep_recursion():
+            given = variant_arguments(chain, settings, run)
+            arguments = bind_parameters(model.parameters, given, outer, replace(context, env=outer),
+                                        f"model {model.name}", model.name_span)
+            builder.root.arguments = arguments
+            run_body(model.body, context)
+            graph = finish(context, model, arguments, bool(settings), train, doc or model.doc)
     except Problem as problem:
         run.fail(problem)
     except Poisoned:
         run.failed = True
     return Evaluation(None if run.failed else graph, tuple(run.diagnostics))
+
+
+@contextmanager
+def deep_recursion() -> Iterator[None]:
+    """Room for the nesting that our own limits allow: blocks within blocks, each with nested statements.
+
+    Calls between Python functions take no C stack, so that the frames are all that this costs.
+    """
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, 200_000))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
 
 
 def variant_arguments(chain: tuple[tuple[ast.Variant, Module], ...], settings: tuple[Given, ...], run: Run) -> list[Given]:
@@ -213,7 +230,7 @@ def check_totals(builder: ModelBuilder, graph: Graph, run: Run) -> None:
         env = Env(context.env)
         env.bind("params", graph.params, None)
         env.bind("macs", graph.macs, None)
-        env.bind("memory", graph.memory, None)
+        env.bind("memory", getattr(graph, "memory", 0), None)
         try:
             check_expect(statement, replace(context, env=env))
         except Exhausted:
@@ -229,7 +246,7 @@ def train_settings(train: tuple[ast.Train, Module] | None, run: Run) -> Any:
     if train is None:
         return None
     from compiler.evaluate.sections import called
-    from compiler.training import bind_settings
+    from compiler.training import Faults, bind_settings
 
     section, module = train
     context = Context(run, Env(module.env), Flow(None), Namer((), False), run.builder.root,
@@ -238,20 +255,19 @@ def train_settings(train: tuple[ast.Train, Module] | None, run: Run) -> Any:
     for setting in section.settings:
         try:
             if isinstance(setting.value, ast.Body):
-                items.append((setting.name, setting.value, setting))
+                items.append((setting.name, None, setting))
             else:
                 items.append((setting.name, called(setting.value, context), setting))
         except Problem as problem:
             run.fail(problem)
         except Poisoned:
             run.failed = True
-    settings, faults = bind_settings(items)
-    for fault, place in faults:
-        span = place.span if place is not None else section.name_span
-        value = getattr(place, "value", None)
-        given: tuple[Given, ...] = ()
-        if isinstance(value, ast.Call):
-            given = tuple([Given(a.name, None, a) for a in value.arguments])
-            span = value.span if fault.argument is None else span
-        run.fail(explained(fault, given, (), span))
-    return settings
+    try:
+        return bind_settings(items)
+    except Faults as found:
+        for place, fault in found.faults:
+            value = getattr(place, "value", None)
+            span = place.span if place is not None else section.name_span
+            given = tuple([Given(a.name, None, a) for a in value.arguments]) if isinstance(value, ast.Call) else ()
+            run.fail(explained(fault, given, (), span))
+    return None

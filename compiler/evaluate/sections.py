@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from compiler.declare import BadValue, Called, Context as Kinds, Declared, Fault, Flag, Given, Kind, Real, arg, show
+from compiler.declare import BadValue, Called, Context as Kinds, Declared, Fault, Flag, Given, Kind, Real, Word, arg, show
 from compiler.evaluate.apply import check_size, explained
 from compiler.evaluate.context import Context
 from compiler.evaluate.expressions import evaluate, given_arguments, template, truth, whole
@@ -176,7 +176,8 @@ def called(expr: ast.Expr, context: Context) -> Any:
     if isinstance(expr, ast.Name) and not _is_bound(expr.id, context):
         return Called(expr.id, (), expr)
     if isinstance(expr, ast.List):
-        return ListValue([called(item, context) for item in expr.items])
+        values = [called(item, context) for item in expr.items]
+        return ListValue([Word(v.name) if isinstance(v, Called) and not v.given else v for v in values])
     return evaluate(expr, context)
 
 
