@@ -383,6 +383,11 @@ class Called:
         parts = [f"{g.name} = {show(g.value)}" if g.name else show(g.value) for g in self.given]
         return f"{self.name}({', '.join(parts)})" if parts else self.name
 
+    @property
+    def bare_word(self) -> str | None:
+        """The name, where it may just as well have been meant as a choice (`metrics = accuracy`)."""
+        return None if self.given else self.name
+
 
 class Declared:
     """The base of everything that is declared with arguments."""
@@ -496,8 +501,8 @@ class OneOf(Kind):
         """The bound declaration.  `BadValue` for another name, `Fault` for its arguments."""
         if type(value) in self.table.values():
             return value  # type: ignore[no-any-return]
-        called = value if isinstance(value, Called) else Called(
-            str(value) if isinstance(value, Word) else str(getattr(value, "bare_word", None) or ""))
+        word = value if isinstance(value, Word) else getattr(value, "bare_word", None) or ""
+        called = value if isinstance(value, Called) else Called(str(word))
         if called.name not in self.table:
             near = nearest(called.name, self.table)
             hint = f"; did you mean `{near[0]}`?" if near else ""

@@ -46,7 +46,7 @@ class Initialiser:
         """As it is written in a spec."""
         if not self.arguments or self.rule == "value":
             return self.rule
-        parts = [f"{name} = {value if isinstance(value, str) else show(value)}" for name, value in self.arguments]
+        parts = [f"{name} = {v if isinstance(v, str) else show(v)}" for name, v in self.arguments]
         return f"{self.rule}({', '.join(parts)})"
 
 
@@ -114,7 +114,7 @@ class He(Scaled):
     """Variance 2 / fan, for ReLU networks.  He et al. 2015, equations 10 and 14."""
 
     name: ClassVar[str] = "he"
-    fan: str = arg(Choice(("in", "out")), "which fan keeps its scale: of activations (in) or of gradients (out)",
+    fan: str = arg(Choice(("in", "out")), "the fan: `in` keeps the scale of activations, `out` of gradients",
                    default=Word("in"))
 
     def variance(self, fan_in: int, fan_out: int) -> float:
@@ -192,7 +192,8 @@ class Sparse(InitialRule):
     std: float = arg(Real(above=0.0), "their standard deviation", default=1.0)
 
     def misfit(self, weight: Weight) -> str | None:
-        return None if len(weight.shape) > 1 else f"{self.name} needs units with several inputs, not {_shape(weight)}"
+        few = len(weight.shape) < 2
+        return f"{self.name} needs units with several inputs, not {_shape(weight)}" if few else None
 
     def numbers(self, weight: Weight, stream: Stream) -> Array:
         units = weight.shape[0]
@@ -210,7 +211,7 @@ class Orthogonal(InitialRule):
     gain: float = arg(Real(above=0.0), "length of the rows", default=1.0, positional=True)
 
     def misfit(self, weight: Weight) -> str | None:
-        return None if len(weight.shape) > 1 else f"{self.name} needs a matrix, not {_shape(weight)}"
+        return f"{self.name} needs a matrix, not {_shape(weight)}" if len(weight.shape) < 2 else None
 
     def numbers(self, weight: Weight, stream: Stream) -> Array:
         rows = weight.shape[0]
@@ -283,7 +284,8 @@ def bind_rule(name: str, given: Sequence[Given] = ()) -> Initialiser:
     """The rule of that name with these arguments.  Faults E500 (no such rule), E310 to E315."""
     if name not in INITIALISERS:
         near = nearest(name, INITIALISERS)
-        raise Fault("E500", f"`{name}` is no initialisation rule", notes=(f"rules: {', '.join(INITIALISERS)}",),
+        raise Fault("E500", f"`{name}` is no initialisation rule",
+                    notes=(f"rules: {', '.join(INITIALISERS)}",),
                     help=(f"did you mean `{near[0]}`?",) if near else ())
     bound = INITIALISERS[name].bind(given)
     return Initialiser(name, tuple((a.name, getattr(bound, a.name)) for a in bound.args()))
@@ -406,7 +408,8 @@ def initial_weights(graph: Graph, seed: int = 0, dtype: str = "float32", *,
             numbers = np.broadcast_to(np.asarray(arguments["values"], dtype=np.float64), weight.shape)
         else:
             numbers = INITIALISERS[rule](**arguments).numbers(weight, Stream(seed, name))
-        made[name] = np.ascontiguousarray(numbers.astype(np.float32).astype(dtype, copy=False)).reshape(weight.shape)
+        rounded = numbers.astype(np.float32).astype(dtype, copy=False)
+        made[name] = np.ascontiguousarray(rounded).reshape(weight.shape)
     return made
 
 

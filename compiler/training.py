@@ -63,7 +63,8 @@ class CrossEntropy(Described):
 
     name: ClassVar[str] = "crossentropy"
     what: ClassVar[str] = "loss"
-    smoothing: float = arg(Real(minimum=0.0, below=1.0), "share of the label spread over all classes", default=0.0)
+    smoothing: float = arg(Real(minimum=0.0, below=1.0), "share of the label spread over all classes",
+                           default=0.0)
 
 
 @dataclass(frozen=True)
@@ -191,8 +192,8 @@ def bind_settings(items: Sequence[tuple[str, Any, Any]]) -> TrainSettings:
             stored[name] = known[name].kind.accept(value, Context())
         except BadValue as bad:
             faults.append((place, Fault("E801", f"`{name}` is {bad}", argument=name)))
-        except Fault as fault:
-            faults.append((place, fault))
+        except Fault as inner:
+            faults.append((place, inner))
     settings = TrainSettings(**stored)
     contradiction = _contradiction(settings)
     if contradiction is not None:
@@ -205,7 +206,8 @@ def bind_settings(items: Sequence[tuple[str, Any, Any]]) -> TrainSettings:
 
 def _unknown(name: str, known: tuple[str, ...]) -> Fault:
     near = nearest(name, known)
-    return Fault("E800", f"there is no setting `{name}`", argument=name, notes=(f"settings: {', '.join(known)}",),
+    return Fault("E800", f"there is no setting `{name}`", argument=name,
+                 notes=(f"settings: {', '.join(known)}",),
                  help=(f"did you mean `{near[0]}`?",) if near else ())
 
 
@@ -213,7 +215,7 @@ def _contradiction(settings: TrainSettings) -> tuple[str, Fault] | None:
     """The setting to blame and why, where each is fine alone but not together."""
     optimizer, schedule = settings.optimizer, settings.schedule
     if isinstance(optimizer, Sgd) and optimizer.nesterov and optimizer.momentum == 0:
-        return "optimizer", Fault("E803", "sgd: `nesterov` looks ahead along the momentum, and `momentum` is 0",
+        return "optimizer", Fault("E803", "sgd: `nesterov` looks along the momentum, and `momentum` is 0",
                                   help=("momentum = 0.9",))
     if isinstance(schedule, Cosine) and schedule.warmup >= settings.epochs:
         return "schedule", Fault(
@@ -222,10 +224,12 @@ def _contradiction(settings: TrainSettings) -> tuple[str, Fault] | None:
     return None
 
 
-def adjusted(settings: TrainSettings, *, epochs: int | None = None, batch: int | None = None) -> TrainSettings:
-    """The settings with other epochs or batch, as from a command line; a warm-up never takes more than half.
+def adjusted(settings: TrainSettings, *, epochs: int | None = None,
+             batch: int | None = None) -> TrainSettings:
+    """The settings with other epochs or batch, as from a command line.
 
-    Raises `Fault` E801 for numbers out of range.
+    A warm-up that no longer fits takes half of the epochs.  Raises `Fault` E801 for numbers
+    out of range.
     """
     changes: dict[str, Any] = {}
     for name, value in (("epochs", epochs), ("batch", batch)):
