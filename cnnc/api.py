@@ -1,0 +1,106 @@
+"""The Python API: each function a few lines over the rooms below.
+
+What a user did wrong comes as `cnnc.Error` (about a spec: `cnnc.SpecError`) with its diagnostics.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from spec_lang.limits import DEFAULT_LIMITS, Limits
+from spec_lang.source import Source
+
+if TYPE_CHECKING:
+    import torch
+
+    from backends.base import Array, Runnable
+    from cnnc.render.summary import Summary
+    from compiler.graph import Graph
+    from compiler.weights import LoadReport
+    from spec_lang.diagnostics import Diagnostic
+
+
+def load(spec: str | os.PathLike[str], /, *, training: bool = False, limits: Limits = DEFAULT_LIMITS,
+         **parameters: Any) -> Graph:
+    """The graph of a model.
+
+    Args:
+        spec: a path, `path:Model`, or the name of a shipped model.
+        training: keep what stands in `training { ... }`.
+        limits: how large a spec may be and become.
+        parameters: values of the model's parameters: numbers, lists, tuples for sizes, words as strings.
+
+    Raises:
+        SpecError: with everything that is wrong.
+    """
+    from compiler.load import load as load_graph
+
+    return load_graph(spec, parameters=parameters, training=training, limits=limits)
+
+
+def check(spec: str | os.PathLike[str], *, strict: bool = False) -> list[Diagnostic]:
+    """Everything that is wrong or suspicious in a spec, errors and warnings in order of place."""
+    from compiler.load import check as check_spec
+
+    return check_spec(spec, strict=strict)
+
+
+def format(text: str, name: str = "<text>") -> str:
+    """The text of a spec as `cnnc fmt` writes it.  Raises `SpecError` for a text that does not parse."""
+    from spec_lang.formatter import format_source
+
+    return format_source(Source(name, text))
+
+
+def summary(graph: Graph) -> Summary:
+    """What each layer makes and costs; prints as text, in a terminal with rich, in a notebook as HTML."""
+    from cnnc.render.summary import Summary
+
+    return Summary(graph)
+
+
+def load_weights(path: str | os.PathLike[str], graph: Graph) -> dict[str, Array]:
+    """The weights of a `.safetensors` or `.pth` file for this graph: dotted name -> array.
+
+    Raises `cnnc.Error` with the full report where names or shapes do not match.
+    """
+    from compiler.weights import load_weights as read
+
+    return read(path, graph)
+
+
+def save_weights(path: str | os.PathLike[str], weights: Mapping[str, Array], graph: Graph) -> None:
+    """Write weights as safetensors, whole or not at all, with a checksum in the metadata."""
+    from compiler.weights import save_weights as write
+
+    write(path, weights, graph)
+
+
+def runnable(graph: Graph, backend: str, weights: Mapping[str, Array], dtype: str = "float32") -> Runnable:
+    """A model that runs: `run({"image": x})` gives its outputs by name.
+
+    `backend` is `numpy`, `torch`, `onnx` or one from outside; arrays have the batch in front, (N, C, H, W).
+    """
+    from backends.base import backend as find
+
+    found = find(backend)
+    found.check(graph, dtype)
+    return found.load(graph, weights, dtype)
+
+
+def generate(graph: Graph, backend: str, weights: Mapping[str, Array] | None = None) -> dict[str, str | bytes]:
+    """File name -> text or bytes, as `cnnc compile` writes them."""
+    from backends.base import backend as find
+
+    found = find(backend)
+    found.check(graph)
+    return found.generate(graph, weights)
+
+
+def torch_module(graph: Graph, weights: Mapping[str, Array]) -> torch.nn.Module:
+    """A `torch.nn.Module` of its own class, for anybody's training loop; the spec's names are its `state_dict` keys."""
+    from backends.torch.runnable import module
+
+    return module(graph, weights)

@@ -1,0 +1,73 @@
+"""What the verbs share: how a spec is named, `--set`, and small helpers for output."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from cnnc.cli.failures import Usage
+from spec_lang.diagnostics import Diagnostic
+
+if TYPE_CHECKING:
+    from compiler.graph import Graph
+
+spec_argument = click.argument("spec", metavar="SPEC")
+
+set_option = click.option(
+    "--set", "settings", metavar="NAME=VALUE", multiple=True,
+    help="Give a parameter of the model a value, written as in a spec; may be repeated.")
+
+seed_option = click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True,
+                           help="What every random choice starts from.")
+
+
+weights_option = click.option("--weights", "-w", metavar="FILE", help="Weights: .safetensors or .pth.")
+
+
+def spec_file(spec: str) -> tuple[str, ...]:
+    """The file that a spec on the command line is read from, which no output may replace; none for a shipped one."""
+    for path in (spec, spec.rpartition(":")[0]):
+        if path and os.path.exists(path):
+            return (path,)
+    return ()
+
+
+def parsed_settings(settings: Sequence[str]) -> dict[str, str]:
+    """Name -> value as it was written, of `--set name=value`.
+
+    Raises `Usage` (E951) for what is not of that form; whether the value is one, and whether
+    the model takes it, is found out when the model is loaded.
+    """
+    values: dict[str, str] = {}
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        name, text = name.strip(), text.strip()
+        if not equals or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or not text:
+            raise Usage(Diagnostic("E951", f"`--set {setting}` is not of the form name=value",
+                                   help=("--set classes=10",)))
+        if name in values:
+            raise Usage(Diagnostic("E951", f"`--set` gives `{name}` twice"))
+        values[name] = text
+    return values
+
+
+def load(spec: str, settings: Sequence[str] = (), *, training: bool = False) -> Graph:
+    """The graph of a spec that is named on the command line."""
+    from compiler.load import load as load_graph
+
+    return load_graph(spec, settings=parsed_settings(settings), training=training)
+
+
+def out(text: str) -> None:
+    """Print text on standard output."""
+    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+
+
+def note(text: str) -> None:
+    """Print a line about what happened on standard error."""
+    print(text, file=sys.stderr)

@@ -1,0 +1,1 @@
+"""Tables and summaries: plain text, rich in a terminal, HTML in a notebook."""
