@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from compiler.ops.base import Op, TensorType, WeightSpec
 from spec_lang.source import Span
@@ -209,6 +209,20 @@ class Graph:
         return {value: node for node in self.nodes for value in node.outputs}
 
 
+class Typing(NamedTuple):
+    """A bound layer with what follows from it for some types of inputs."""
+
+    op: Op
+    results: tuple[TensorType, ...]
+    weights: tuple[WeightSpec, ...]
+
+    @staticmethod
+    def of(op: type[Op] | Op, types: Sequence[TensorType], arguments: Mapping[str, Any]) -> Typing:
+        """Bind, infer, and ask for the weights.  Raises `Fault`."""
+        bound = op.apply_to(types, **arguments) if isinstance(op, type) else op
+        return Typing(bound, bound.infer(types), bound.weights(types))
+
+
 class GraphBuilder:
     """Builds a graph node by node; the evaluator and the tests use it.
 
@@ -243,17 +257,18 @@ class GraphBuilder:
 
     def apply(self, op: type[Op] | Op, inputs: Sequence[Value], *, path: str, scope: Scope | None = None,
               span: Span | None = None, training: bool = False, label: str = "",
-              names: Sequence[str] = (), **arguments: Any) -> tuple[Value, ...]:
+              names: Sequence[str] = (), known: Typing | None = None, **arguments: Any) -> tuple[Value, ...]:
         """Apply a layer: infer types, declare weights (or reuse them, if the path has them).
 
-        `op` is a bound layer, or a class with its arguments as keywords.  Raises `Fault`.
+        `op` is a bound layer, or a class with its arguments as keywords; `known` is what is
+        already known of a bound one for these inputs.  Raises `Fault`.
         """
-        types = [v.type for v in inputs]
-        bound = op.apply_to(types, **arguments) if isinstance(op, type) else op
-        results = bound.infer(types)
-        outputs = tuple(Value(t, names[i] if i < len(names) else "", span) for i, t in enumerate(results))
+        if known is None:
+            known = Typing.of(op, [v.type for v in inputs], arguments)
+        bound, results, specs = known
+        outputs = tuple([Value(t, names[i] if i < len(names) else "", span) for i, t in enumerate(results)])
         owned = {}
-        for spec in bound.weights(types):
+        for spec in specs:
             dotted = f"{path}.{spec.name}" if path else spec.name
             owned[spec.name] = dotted
             if dotted not in self.weights:

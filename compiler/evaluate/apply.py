@@ -9,7 +9,7 @@ from typing import Any
 from compiler.declare import Fault, Given, PerAxis, Position
 from compiler.evaluate.context import Context, Flow, Frame, Namer
 from compiler.evaluate.expressions import enter, given_arguments
-from compiler.evaluate.problems import Poisoned, Problem
+from compiler.evaluate.problems import Exhausted, Poisoned, Problem
 from compiler.evaluate.values import (
     UNKNOWN,
     BlockValue,
@@ -21,7 +21,7 @@ from compiler.evaluate.values import (
     describe,
     kind_of,
 )
-from compiler.graph import Node, Scope, Value
+from compiler.graph import Node, Scope, Typing, Value
 from compiler.ops.base import Op
 from spec_lang import syntax as ast
 from spec_lang.diagnostics import Label, nearest
@@ -60,36 +60,55 @@ def apply_layer(
     if path is None:
         path = (*context.namer.prefix, *context.namer.step(op.name, label))
     given, tensors = _tensor_arguments(op, given)
-    refuse_products(op, given)
     inputs = [*flowing, *tensors]
     if any(one is None for one in inputs):
         raise Problem("E204", f"nothing flows into {op.name} here", span,
                       help=("begin the chain with the name of a tensor or an input",))
     if any(one is UNKNOWN for one in inputs):
+        refuse_products(op, given)
         check_without_inputs(op, given, span)
         return (UNKNOWN,)
     values: list[Value] = [one for one in inputs if isinstance(one, Value)]
-    types = [v.type for v in values]
-    try:
-        bound = op.apply_to(types, given)
-        check_limits(bound.infer(types), context, span)
-        check_weights(bound, types, context, span)
-    except Fault as fault:
-        raise explained(fault, given, values, span) from None
-    if bound.weighted and bound.weights(types):
+    known = typing_of(op, given, values, context, span)
+    if known.weights:
         if not context.repeated:
             run.claim(path, span)
             run.pass_through(path, max(len(label), 1), span)
-        check_reuse(bound, types, path, context, span)
+        check_reuse(known, path, context, span)
     elif label and not context.repeated:
         run.claim(path, span)
         run.pass_through(path, len(label), span)
     if len(run.builder.nodes) >= run.limits.layers:
-        from compiler.evaluate.problems import Exhausted
-
         raise Exhausted("E412", f"more than {run.limits.layers:,} layers", span)
-    return run.builder.apply(bound, values, path=".".join(path), scope=context.scope, span=span,
-                             training=context.training, label=".".join(label), names=names)
+    return run.builder.apply(known.op, values, path=".".join(path), scope=context.scope, span=span,
+                             training=context.training, label=".".join(label), names=names, known=known)
+
+
+def typing_of(op: type[Op], given: tuple[Given, ...], values: Sequence[Value], context: Context, span: Span) -> Typing:
+    """Bind a layer to its inputs; the same layer on the same types is looked up."""
+    types = tuple([value.type for value in values])
+    key = (op, tuple([(one.name, _exact(one.value)) for one in given]), types)
+    known = context.run.typings.get(key)
+    if known is None:
+        refuse_products(op, given)
+        try:
+            bound = op.apply_to(types, given)
+            known = Typing(bound, bound.infer(types), bound.weights(types))
+        except Fault as fault:
+            raise explained(fault, given, values, span) from None
+        for result in known.results:
+            check_size(result.shape, context.run.limits, span, "the result")
+        for weight in known.weights:
+            check_size(weight.shape, context.run.limits, span, f"the {weight.name}")
+        context.run.typings[key] = known
+    return known
+
+
+def _exact(value: Any) -> Any:
+    """A key that tells 1 from 1.0 and from `true`."""
+    if isinstance(value, tuple):
+        return tuple([_exact(one) for one in value])
+    return (type(value), value)
 
 
 def _tensor_arguments(op: type[Op], given: tuple[Given, ...]) -> tuple[tuple[Given, ...], list[Value | Unknown]]:
@@ -182,12 +201,6 @@ def origin(value: Value, here: Span) -> str:
     return f"`{text if len(text) <= 60 else text[:57] + '...'}` on line {value.span.line}{file}"
 
 
-def check_limits(types: Sequence[Any], context: Context, span: Span) -> None:
-    limits = context.run.limits
-    for type in types:
-        check_size(type.shape, limits, span, "the result")
-
-
 def check_size(shape: Sequence[int], limits: Any, span: Span, what: str) -> None:
     """No extent and no tensor beyond the limits, before anybody allocates it."""
     for extent in shape:
@@ -200,14 +213,9 @@ def check_size(shape: Sequence[int], limits: Any, span: Span, what: str) -> None
         raise Problem("E415", f"{what} has {count:,} elements; at most {limits.elements:,}", span)
 
 
-def check_weights(bound: Op, types: Sequence[Any], context: Context, span: Span) -> None:
-    for spec in bound.weights(types):
-        check_size(spec.shape, context.run.limits, span, f"the {spec.name}")
-
-
-def check_reuse(bound: Op, types: Sequence[Any], path: tuple[str, ...], context: Context, span: Span) -> None:
+def check_reuse(typing: Typing, path: tuple[str, ...], context: Context, span: Span) -> None:
     """A shared layer must find the weights that it had when it was first applied."""
-    for spec in bound.weights(types):
+    for spec in typing.weights:
         known = context.run.builder.weights.get(".".join((*path, spec.name)))
         if known is not None and known.shape != spec.shape:
             raise Problem("E223", f"`{known.name}` is {list(known.shape)} where it was first applied, "

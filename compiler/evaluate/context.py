@@ -8,7 +8,7 @@ from typing import Any
 
 from compiler.evaluate.problems import Exhausted, Problem
 from compiler.evaluate.values import UNKNOWN, Env, TensorArray, Unknown
-from compiler.graph import GraphBuilder, Scope, Value
+from compiler.graph import GraphBuilder, Scope, Typing, Value
 from spec_lang import syntax as ast
 from spec_lang.diagnostics import Diagnostic, Label
 from spec_lang.limits import Limits
@@ -89,6 +89,7 @@ class Run:
         self.arrays: list[TensorArray] = []
         self.discarded: set[Value] = set()
         self.raw_weights: list[Value] = []
+        self.typings: dict[Any, Typing] = {}
         self.calls: list[tuple[str, Span]] = []  # blocks that we are in, outermost first
 
     def spend(self, span: Span, steps: int = 1) -> None:

@@ -21,6 +21,7 @@ from compiler.evaluate.values import (
     describe,
 )
 from compiler.graph import Value
+from compiler.ops import OPS
 from spec_lang import syntax as ast
 from spec_lang.diagnostics import nearest
 from spec_lang.source import Span
@@ -115,11 +116,10 @@ def lookup(name: str, span: Span, context: Context, applied: bool = False) -> An
     value = context.module.resolve(name, context.run)
     if value is not None:
         return value
-    from compiler.ops import OPS
-    from compiler.vocabulary import WORDS
-
     if name in OPS:
         return LayerValue(OPS[name])
+    from compiler.vocabulary import WORDS
+
     if name in WORDS:
         return Word(name)
     if name in BUILTINS:
@@ -128,8 +128,6 @@ def lookup(name: str, span: Span, context: Context, applied: bool = False) -> An
 
 
 def unknown(name: str, span: Span, context: Context, words: frozenset[str], applied: bool) -> NoReturn:
-    from compiler.ops import OPS
-
     if applied:
         near = nearest(name, [*context.env.visible(), *context.module.names(), *OPS])
         raise Problem("E202", f"there is no layer `{name}`", span, label="not a layer, a block or a tensor",
