@@ -71,7 +71,9 @@ def ceil_size(size: int, extent: int, stride: int, begin: int = 0, end: int = 0)
     return _rounded_up(size, extent, stride, begin, end, clip=True)
 
 
-def caffe_size(size: int, extent: int, stride: int, begin: int = 0, end: int = 0, padded: bool | None = None) -> int:
+def caffe_size(
+    size: int, extent: int, stride: int, begin: int = 0, end: int = 0, padded: bool | None = None
+) -> int:
     """Caffe's pooling: as `ceil_size`, but it clips only if the layer pads (`padded`, on any axis).
 
     >>> caffe_size(64, 3, 2, 1, 1), caffe_size(32, 1, 2)
@@ -89,7 +91,13 @@ def _rounded_up(size: int, extent: int, stride: int, begin: int, end: int, clip:
 
 
 def output_size(
-    size: int, extent: int, stride: int, begin: int = 0, end: int = 0, round: str = "floor", padded: bool | None = None
+    size: int,
+    extent: int,
+    stride: int,
+    begin: int = 0,
+    end: int = 0,
+    round: str = "floor",
+    padded: bool | None = None,
 ) -> int:
     """The output size under a rounding mode (`exact` counts as `floor`)."""
     if round == "ceil":
@@ -105,7 +113,7 @@ def overhang(size: int, extent: int, stride: int, begin: int, end: int, outputs:
 
 
 def adaptive_window(size: int, outputs: int, position: int) -> tuple[int, int]:
-    """Start and stop of an adaptive pool's window: floor(j * size / outputs), ceil((j + 1) * size / outputs)."""
+    """Start and stop of an adaptive window: floor(j * size / outputs), ceil((j + 1) * size / outputs)."""
     return position * size // outputs, cdiv((position + 1) * size, outputs)
 
 

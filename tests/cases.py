@@ -108,7 +108,8 @@ def graph_of(case: LayerCase) -> Graph:
     for name, feed in zip(feed_names(case), case.feeds, strict=True):
         if feed.raw:
             values.append(builder.parameter(Weight(
-                name, feed.shape, "weight", "weight", True, Initialiser("he", (("distribution", "normal"),)))))
+                name, feed.shape, "weight", "weight", True, Initialiser("he", (("distribution",
+                "normal"),)))))
             continue
         rank = len(feed.shape)
         free = {letter: 1 + i for i, letter in enumerate(FREE_NAMES[rank - 1])} if feed.free else {}
@@ -163,7 +164,8 @@ def _words(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def case(name: str, title: str, *feeds: tuple[int, ...] | Feed, out: tuple[int, ...] | None = None,
-         kinks: tuple[float, ...] = (), also: tuple[tuple[int, ...], ...] = (), **arguments: Any) -> LayerCase:
+         kinks: tuple[float, ...] = (), also: tuple[tuple[int, ...], ...] = (),
+         **arguments: Any) -> LayerCase:
     """A row; plain tuples are inputs, strings are choices."""
     fed = tuple(f if isinstance(f, Feed) else Feed(f) for f in feeds)
     return LayerCase(f"{name}: {title}", OPS[name], fed, _words(arguments), out, kinks, also)
@@ -182,45 +184,56 @@ PADS = ((1, 2), (0, 3))
 P = Position
 
 CONV = (
-    case("conv", "everything asymmetric", MAP, filters=6, kernel=(3, 5), stride=(2, 3), dilation=(2, 1), pad=PADS,
+    case("conv", "everything asymmetric", MAP, filters=6, kernel=(3, 5), stride=(2, 3), dilation=(2, 1),
+         pad=PADS,
          groups=2, out=(6, 4, 5)),
     case("conv", "plain", MAP, filters=6, kernel=(3, 5), out=(6, 7, 10)),
     case("conv", "one number for the kernel", MAP, filters=6, kernel=3, out=(6, 7, 12)),
     case("conv", "1x1", MAP, filters=6, kernel=1, out=(6, 9, 14)),
-    case("conv", "1x1 with stride 2, on an even size", (4, 8, 14), filters=6, kernel=1, stride=2, out=(6, 4, 7)),
+    case("conv", "1x1 with stride 2, on an even size", (4, 8, 14), filters=6, kernel=1, stride=2, out=(6, 4,
+         7)),
     case("conv", "kernel as large as the input", MAP, filters=6, kernel=(9, 14), out=(6, 1, 1)),
     case("conv", "no bias", MAP, filters=6, kernel=(3, 5), bias=False, out=(6, 7, 10)),
     case("conv", "stride 2x3", (4, 9, 14), filters=6, kernel=(3, 5), stride=(2, 3), out=(6, 4, 4)),
-    case("conv", "stride beyond the kernel", (4, 9, 14), filters=6, kernel=(1, 2), stride=(2, 3), out=(6, 5, 5)),
+    case("conv", "stride beyond the kernel", (4, 9, 14), filters=6, kernel=(1, 2), stride=(2, 3), out=(6, 5,
+         5)),
     case("conv", "dilation 2x1", MAP, filters=6, kernel=(3, 5), dilation=(2, 1), out=(6, 5, 10)),
     case("conv", "dilation 1x3", MAP, filters=6, kernel=(3, 5), dilation=(1, 3), out=(6, 7, 2)),
     case("conv", "pad 2x1", MAP, filters=6, kernel=(3, 5), pad=(2, 1), out=(6, 11, 12)),
     case("conv", "four different pads", MAP, filters=6, kernel=(3, 5), pad=PADS, out=(6, 10, 13)),
-    case("conv", "pads beyond the kernel", MAP, filters=6, kernel=(1, 2), pad=((2, 3), (3, 0)), out=(6, 14, 16)),
+    case("conv", "pads beyond the kernel", MAP, filters=6, kernel=(1, 2), pad=((2, 3), (3, 0)), out=(6, 14,
+         16)),
     case("conv", "pad half", MAP, filters=6, kernel=(3, 5), pad="half", out=(6, 9, 14)),
     case("conv", "pad half with dilation", MAP, filters=6, kernel=(3, 5), dilation=(3, 2), pad="half",
          out=(6, 9, 14)),
     case("conv", "pad half with an even kernel", MAP, filters=6, kernel=(2, 4), pad="half", out=(6, 8, 13)),
     case("conv", "pad valid", MAP, filters=6, kernel=(3, 5), pad="valid", out=(6, 7, 10)),
-    case("conv", "pad same, stride 1, even kernel", MAP, filters=6, kernel=(2, 4), pad="same", out=(6, 9, 14)),
-    case("conv", "pad same, stride 2x3", MAP, filters=6, kernel=(4, 5), stride=(2, 3), pad="same", out=(6, 5, 5)),
+    case("conv", "pad same, stride 1, even kernel", MAP, filters=6, kernel=(2, 4), pad="same", out=(6, 9,
+         14)),
+    case("conv", "pad same, stride 2x3", MAP, filters=6, kernel=(4, 5), stride=(2, 3), pad="same", out=(6, 5,
+         5)),
     case("conv", "pad same_lower, stride 2x3", MAP, filters=6, kernel=(4, 5), stride=(2, 3), pad="same_lower",
          out=(6, 5, 5)),
     case("conv", "pad same_lower, stride 1, even kernel", MAP, filters=6, kernel=(2, 4), pad="same_lower",
          out=(6, 9, 14)),
     case("conv", "groups 2", MAP, filters=6, kernel=(3, 5), groups=2, out=(6, 7, 10)),
-    case("conv", "depthwise with two filters a channel", MAP, filters=8, kernel=(3, 5), groups=4, out=(8, 7, 10)),
+    case("conv", "depthwise with two filters a channel", MAP, filters=8, kernel=(3, 5), groups=4, out=(8, 7,
+         10)),
     case("conv", "one filter, one channel", (1, 9, 14), filters=1, kernel=(3, 5), out=(1, 7, 10)),
-    *(case("conv", f"pad_mode {mode}", MAP, filters=6, kernel=(3, 5), pad=PADS, pad_mode=mode, out=(6, 10, 13))
+    *(case("conv", f"pad_mode {mode}", MAP, filters=6, kernel=(3, 5), pad=PADS, pad_mode=mode, out=(6, 10,
+          13))
       for mode in ("zeros", "reflect", "replicate", "circular")),
-    *(case("conv", f"pad_mode {mode} with stride, dilation and groups", MAP, filters=6, kernel=(3, 5), stride=(2, 3),
+    *(case("conv", f"pad_mode {mode} with stride, dilation and groups", MAP, filters=6, kernel=(3, 5),
+          stride=(2, 3),
            dilation=(2, 1), pad=((3, 1), (2, 4)), groups=2, pad_mode=mode, out=(6, 5, 6))
       for mode in ("reflect", "replicate", "circular")),
-    case("conv", "round floor loses rows and columns", MAP, filters=6, kernel=(4, 3), stride=(3, 4), round="floor",
+    case("conv", "round floor loses rows and columns", MAP, filters=6, kernel=(4, 3), stride=(3, 4),
+         round="floor",
          out=(6, 2, 3)),
     case("conv", "round ceil hangs over", MAP, filters=6, kernel=(4, 3), stride=(3, 4), round="ceil",
          out=(6, 3, 4)),
-    case("conv", "round ceil with four pads", MAP, filters=6, kernel=(4, 3), stride=(4, 4), pad=PADS, round="ceil",
+    case("conv", "round ceil with four pads", MAP, filters=6, kernel=(4, 3), stride=(4, 4), pad=PADS,
+         round="ceil",
          out=(6, 3, 4)),
     case("conv", "1-D, everything asymmetric", LINE, filters=6, kernel=3, stride=2, dilation=2, pad=((1, 2),),
          groups=2, out=(6, 6)),
@@ -243,9 +256,11 @@ CONV = (
          out=(6, 5, 5), also=((9, 14), (11, 17))),
     case("conv", "free extents, same", free(4, 9, 14), filters=6, kernel=(3, 4), pad="same", out=(6, 9, 14),
          also=((5, 20),)),
-    case("conv", "free extents, reflect", free(4, 9, 14), filters=6, kernel=(3, 5), pad=PADS, pad_mode="reflect",
+    case("conv", "free extents, reflect", free(4, 9, 14), filters=6, kernel=(3, 5), pad=PADS,
+         pad_mode="reflect",
          out=(6, 10, 13), also=((7, 15),)),
-    case("conv", "free extents, round floor", free(4, 9, 14), filters=6, kernel=(4, 3), stride=(3, 4), round="floor",
+    case("conv", "free extents, round floor", free(4, 9, 14), filters=6, kernel=(4, 3), stride=(3, 4),
+         round="floor",
          out=(6, 2, 3), also=((8, 16),)),
     case("conv", "frozen", MAP, filters=6, kernel=(3, 5), frozen=True, out=(6, 7, 10)),
 )
@@ -266,7 +281,8 @@ def _worked(name: str) -> list[LayerCase]:
     for kernel, stride, pad, size, *outs in _WORKED:
         for mode, out in zip(("floor", "ceil", "caffe"), outs, strict=True):
             if out is not None:
-                rows.append(case(name, f"worked {kernel}/{stride}/{pad} on {size}, {mode}", (2, size), kernel=kernel,
+                rows.append(case(name, f"worked {kernel}/{stride}/{pad} on {size}, {mode}", (2, size),
+                kernel=kernel,
                                  stride=stride, pad=pad, round=mode, out=(2, out)))
     return rows
 
@@ -280,64 +296,81 @@ POOL = (
     case("maxpool", "stride beyond the kernel", (4, 9, 14), kernel=(1, 2), stride=(2, 4), out=(4, 5, 4)),
     case("maxpool", "whole input", MAP, kernel=(9, 14), out=(4, 1, 1)),
     case("maxpool", "pad 1x2", MAP, kernel=(3, 5), stride=1, pad=(1, 2), out=(4, 9, 14)),
-    case("maxpool", "four different pads", MAP, kernel=(5, 6), stride=(2, 3), pad=((1, 2), (0, 3)), round="floor",
+    case("maxpool", "four different pads", MAP, kernel=(5, 6), stride=(2, 3), pad=((1, 2), (0, 3)),
+         round="floor",
          out=(4, 4, 4)),
     case("maxpool", "pad half", MAP, kernel=3, stride=2, pad="half", out=(4, 5, 7)),
     case("maxpool", "pad same", MAP, kernel=(2, 3), stride=(2, 3), pad="same", out=(4, 5, 5)),
     case("maxpool", "pad same_lower", MAP, kernel=(2, 3), stride=(2, 3), pad="same_lower", out=(4, 5, 5)),
-    case("maxpool", "pad same, stride 1 (tiny YOLO)", (4, 13, 13), kernel=2, stride=1, pad="same", out=(4, 13, 13)),
+    case("maxpool", "pad same, stride 1 (tiny YOLO)", (4, 13, 13), kernel=2, stride=1, pad="same", out=(4,
+         13, 13)),
     case("maxpool", "dilation", MAP, kernel=(3, 2), stride=1, dilation=(2, 3), out=(4, 5, 11)),
-    case("maxpool", "dilation and ceil", MAP, kernel=(2, 3), stride=(3, 2), pad=(1, 1), dilation=(2, 3), round="ceil",
+    case("maxpool", "dilation and ceil", MAP, kernel=(2, 3), stride=(3, 2), pad=(1, 1), dilation=(2, 3),
+         round="ceil",
          out=(4, 4, 6)),
-    case("maxpool", "ceil with four pads", MAP, kernel=(4, 5), stride=(4, 3), pad=((2, 1), (0, 2)), round="ceil",
+    case("maxpool", "ceil with four pads", MAP, kernel=(4, 5), stride=(4, 3), pad=((2, 1), (0, 2)),
+         round="ceil",
          out=(4, 3, 5)),
     case("maxpool", "ceil with a window that is left out", (4, 9, 9), kernel=4, stride=4, pad=2, round="ceil",
          out=(4, 3, 3)),
-    case("maxpool", "kernel larger than the input, ceil", (4, 2, 2), kernel=3, stride=2, round="ceil", out=(4, 1, 1)),
+    case("maxpool", "kernel larger than the input, ceil", (4, 2, 2), kernel=3, stride=2, round="ceil",
+         out=(4, 1, 1)),
     case("maxpool", "caffe with pads", (4, 9, 14), kernel=(3, 4), stride=(2, 3), pad=(1, 2), round="caffe",
          out=(4, 5, 6)),
     case("maxpool", "caffe without pads", (4, 10, 14), kernel=3, stride=2, round="caffe", out=(4, 5, 7)),
     case("maxpool", "1-D", LINE, kernel=3, stride=2, pad=((1, 0),), round="ceil", out=(4, 7)),
-    case("maxpool", "3-D", BOX, kernel=(2, 3, 2), stride=(1, 2, 3), pad=((1, 0), (0, 0), (1, 1)), round="ceil",
+    case("maxpool", "3-D", BOX, kernel=(2, 3, 2), stride=(1, 2, 3), pad=((1, 0), (0, 0), (1, 1)),
+         round="ceil",
          dilation=(2, 1, 1), out=(4, 4, 3, 3)),
     case("maxpool", "free extents", free(4, 9, 14), kernel=(3, 2), stride=(2, 3), pad=(1, 1), round="floor",
          out=(4, 5, 5), also=((9, 14), (10, 12))),
-    case("maxpool", "free extents, ceil", free(4, 10, 12), kernel=(3, 4), stride=(2, 3), pad=(0, 1), round="ceil",
+    case("maxpool", "free extents, ceil", free(4, 10, 12), kernel=(3, 4), stride=(2, 3), pad=(0, 1),
+         round="ceil",
          out=(4, 5, 5), also=((9, 14), (7, 9))),
     case("maxpool", "free extents, exact", free(4, 8, 12), kernel=2, out=(4, 4, 6), also=((6, 4),)),
     *_worked("maxpool"),
     case("avgpool", "2x2", (4, 8, 14), kernel=2, out=(4, 4, 7)),
     case("avgpool", "without padding, overlapping", MAP, kernel=(3, 5), stride=(2, 3), out=(4, 4, 4)),
-    *(case("avgpool", f"divisor {divisor}, four different pads", MAP, kernel=(5, 6), stride=(2, 3), pad=((1, 2), (0, 3)),
-           round="floor", divisor=divisor, out=(4, 4, 4)) for divisor in ("padded", "valid", "window", 7, 2.5)),
+    *(case("avgpool", f"divisor {divisor}, four different pads", MAP, kernel=(5, 6), stride=(2, 3), pad=((1,
+          2), (0, 3)),
+           round="floor", divisor=divisor, out=(4, 4, 4)) for divisor in ("padded", "valid", "window", 7,
+           2.5)),
     *(case("avgpool", f"divisor {divisor}, {mode}", MAP, kernel=(4, 5), stride=(3, 4), pad=(1, 2), round=mode,
            divisor=divisor, out=(4, 3 if mode == "floor" else 4, 4))
       for divisor in ("padded", "valid", "window", 7) for mode in ("floor", "ceil", "caffe")),
-    *(case("avgpool", f"divisor {divisor}, ceil, uneven pads", MAP, kernel=(4, 5), stride=(4, 3), pad=((2, 1), (0, 2)),
+    *(case("avgpool", f"divisor {divisor}, ceil, uneven pads", MAP, kernel=(4, 5), stride=(4, 3), pad=((2,
+          1), (0, 2)),
            round="ceil", divisor=divisor, out=(4, 3, 5)) for divisor in ("padded", "valid", "window")),
-    case("avgpool", "pad same", MAP, kernel=(2, 3), stride=(2, 3), pad="same", divisor="valid", out=(4, 5, 5)),
+    case("avgpool", "pad same", MAP, kernel=(2, 3), stride=(2, 3), pad="same", divisor="valid", out=(4, 5,
+         5)),
     case("avgpool", "pad same_lower", MAP, kernel=(2, 3), stride=(2, 3), pad="same_lower", out=(4, 5, 5)),
     case("avgpool", "pad valid", (4, 9, 13), kernel=3, stride=2, pad="valid", out=(4, 4, 6)),
     case("maxpool", "pad valid", (4, 9, 13), kernel=3, stride=2, pad="valid", out=(4, 4, 6)),
     case("avgpool", "pad half", MAP, kernel=3, stride=2, pad="half", out=(4, 5, 7)),
-    case("avgpool", "1-D, valid", LINE, kernel=4, stride=3, pad=((2, 1),), round="ceil", divisor="valid", out=(4, 5)),
+    case("avgpool", "1-D, valid", LINE, kernel=4, stride=3, pad=((2, 1),), round="ceil", divisor="valid",
+         out=(4, 5)),
     case("avgpool", "1-D, window", LINE, kernel=4, stride=3, pad=((2, 1),), divisor="window", round="floor",
          out=(4, 5)),
     case("avgpool", "1-D, a number", LINE, kernel=4, stride=3, pad=1, divisor=3, round="floor", out=(4, 4)),
-    case("avgpool", "3-D", BOX, kernel=(2, 3, 2), stride=(1, 2, 3), pad=((1, 0), (0, 0), (1, 1)), round="ceil",
+    case("avgpool", "3-D", BOX, kernel=(2, 3, 2), stride=(1, 2, 3), pad=((1, 0), (0, 0), (1, 1)),
+         round="ceil",
          out=(4, 5, 3, 3)),
     case("avgpool", "3-D, valid", BOX, kernel=(2, 3, 2), stride=(1, 2, 3), pad=((1, 0), (0, 0), (1, 1)),
          round="ceil", divisor="valid", out=(4, 5, 3, 3)),
     case("avgpool", "free extents", free(4, 9, 14), kernel=(3, 2), stride=(2, 3), pad=(1, 1), round="floor",
          out=(4, 5, 5), also=((9, 14), (10, 12))),
-    case("avgpool", "free extents, ceil", free(4, 10, 12), kernel=(3, 4), stride=(2, 3), pad=(0, 1), round="ceil",
+    case("avgpool", "free extents, ceil", free(4, 10, 12), kernel=(3, 4), stride=(2, 3), pad=(0, 1),
+         round="ceil",
          out=(4, 5, 5), also=((9, 14), (7, 9))),
     *_worked("avgpool"),
-    *(case(name, title, shape, out=out) for name in ("globalavgpool", "globalmaxpool") for title, shape, out in (
-        ("2-D", MAP, (4, 1, 1)), ("1-D", LINE, (4, 1)), ("3-D", BOX, (4, 1, 1, 1)), ("of 1x1", (4, 1, 1), (4, 1, 1)))),
+    *(case(name, title, shape, out=out) for name in ("globalavgpool", "globalmaxpool") for title, shape,
+          out in (
+        ("2-D", MAP, (4, 1, 1)), ("1-D", LINE, (4, 1)), ("3-D", BOX, (4, 1, 1, 1)), ("of 1x1", (4, 1, 1), (4,
+            1, 1)))),
     *(case(name, "free extents", free(4, 9, 14), out=(4, 1, 1), also=((5, 3),))
       for name in ("globalavgpool", "globalmaxpool")),
-    *(case(name, title, *feeds, **more) for name in ("adaptiveavgpool", "adaptivemaxpool") for title, feeds, more in (
+    *(case(name, title, *feeds, **more) for name in ("adaptiveavgpool", "adaptivemaxpool") for title, feeds,
+          more in (
         ("to 3x5", (MAP,), {"size": (3, 5), "out": (4, 3, 5)}),
         ("to 1", (MAP,), {"size": 1, "out": (4, 1, 1)}),
         ("where it divides", (MAP,), {"size": (3, 7), "out": (4, 3, 7)}),
@@ -356,7 +389,8 @@ DENSE = (
     case("fc", "along the channels", MAP, features=6, axis="channels", out=(6, 9, 14)),
     case("fc", "along the last axis", MAP, features=6, axis="last", out=(4, 9, 6)),
     case("fc", "along the last axis of two, no bias", LINE, features=6, axis="last", bias=False, out=(4, 6)),
-    case("fc", "along the channels of free extents", free(4, 9, 14), features=6, axis="channels", out=(6, 9, 14),
+    case("fc", "along the channels of free extents", free(4, 9, 14), features=6, axis="channels", out=(6, 9,
+         14),
          also=((5, 3),)),
     case("fc", "a vector along its last axis", (14,), features=6, axis="last", out=(6,)),
     case("rbf", "ten centres", (14,), raw(10, 14), centers=P(1), out=(10,)),
@@ -419,7 +453,8 @@ ACTIVATION = (
         ("of a vector", (14,), {}), ("over channels", MAP, {}), ("over channels of a line", LINE, {}),
         ("over channels of a box", BOX, {}), ("over the last axis", MAP, {"axis": "last"}),
         ("over the height", MAP, {"axis": "height"}), ("over the width", MAP, {"axis": "width"}),
-        ("over the depth", BOX, {"axis": "depth"}), ("of free extents", free(4, 9, 14), {"also": ((5, 3),)}))),
+        ("over the depth", BOX, {"axis": "depth"}), ("of free extents", free(4, 9, 14), {"also": ((5,
+            3),)}))),
 )
 
 DROPOUT = (
@@ -456,7 +491,8 @@ SHAPE = (
     case("slice", "width", MAP, axis="width", start=0, stop=5, out=(4, 9, 5)),
     case("slice", "last", LINE, axis="last", start=12, stop=13, out=(4, 1)),
     case("slice", "depth", BOX, axis="depth", start=1, stop=4, out=(4, 3, 6, 7)),
-    case("slice", "channels of free extents", free(4, 9, 14), axis="channels", start=1, stop=3, out=(2, 9, 14),
+    case("slice", "channels of free extents", free(4, 9, 14), axis="channels", start=1, stop=3, out=(2, 9,
+         14),
          also=((5, 3),)),
     *(case("reduce", f"{how} over the {axis}", shape, how=how, axis=axis, out=out)
       for how in ("max", "mean", "sum") for axis, shape, out in (
@@ -473,7 +509,8 @@ SHAPE = (
     case("pad", "one number", MAP, amount=2, out=(4, 13, 18)),
     case("pad", "one per axis", MAP, amount=(2, 1), out=(4, 13, 16)),
     case("pad", "as far as reflect goes", (4, 3, 4), amount=((2, 2), (3, 0)), mode="reflect", out=(4, 7, 7)),
-    case("pad", "as far as circular goes", (4, 3, 4), amount=((3, 2), (4, 0)), mode="circular", out=(4, 8, 8)),
+    case("pad", "as far as circular goes", (4, 3, 4), amount=((3, 2), (4, 0)), mode="circular", out=(4, 8,
+         8)),
     case("pad", "free extents", free(4, 9, 14), amount=((1, 2), (0, 3)), mode="reflect", out=(4, 12, 17),
          also=((5, 6),)),
     case("identity", "2-D", MAP, out=MAP),
@@ -483,10 +520,12 @@ SHAPE = (
 JOIN = (
     *(case(name, "two maps", MAP, MAP, out=MAP) for name in ("add", "multiply", "maximum", "average")),
     *(case(name, "three maps", MAP, MAP, MAP, out=MAP) for name in ("add", "multiply", "maximum", "average")),
-    *(case(name, "two vectors", (14,), (14,), out=(14,)) for name in ("add", "multiply", "maximum", "average")),
+    *(case(name, "two vectors", (14,), (14,), out=(14,)) for name in ("add", "multiply", "maximum",
+          "average")),
     *(case(name, "free extents", free(4, 9, 14), free(4, 9, 14), out=MAP, also=((5, 3),))
       for name in ("add", "multiply", "maximum", "average")),
-    *(case(name, title, *feeds, out=out, **more) for name in ("add", "multiply") for title, feeds, out, more in (
+    *(case(name, title, *feeds, out=out, **more) for name in ("add", "multiply") for title, feeds, out,
+          more in (
         ("a number", (MAP,), MAP, {"constant": -2.5}),
         ("two maps and a number", (MAP, MAP), MAP, {"constant": 0.75}),
         ("a weight per channel", (MAP, raw(4, 1, 1)), MAP, {}),

@@ -104,7 +104,10 @@ class Gelu(_Activation):
 
 @dataclass(frozen=True)
 class Silu(_Activation):
-    """x / (1 + exp(-x)).  PyTorch: SiLU.  ONNX: Sigmoid, Mul.  Source: Elfwing et al. 2018; as swish: Ramachandran et al. 2017."""
+    """x / (1 + exp(-x)).  PyTorch: SiLU.  ONNX: Sigmoid, Mul.
+
+    Source: Elfwing et al. 2018; as swish: Ramachandran et al. 2017.
+    """
 
     name: ClassVar[str] = "silu"
     operations: ClassVar[int] = 4
@@ -191,6 +194,20 @@ class LogSoftmax(_AlongAxis):
 
 
 OPS: tuple[type[Op], ...] = (
-    Relu, Relu6, LeakyRelu, PRelu, Elu, Selu, Gelu, Silu, Mish, HardSwish, HardSigmoid, Sigmoid, Tanh, Softplus,
-    Softmax, LogSoftmax,
+    Relu,
+    Relu6,
+    LeakyRelu,
+    PRelu,
+    Elu,
+    Selu,
+    Gelu,
+    Silu,
+    Mish,
+    HardSwish,
+    HardSigmoid,
+    Sigmoid,
+    Tanh,
+    Softplus,
+    Softmax,
+    LogSoftmax,
 )

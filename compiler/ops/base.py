@@ -53,7 +53,9 @@ class TensorType:
 
     def with_shape(self, shape: Sequence[int], free: Sequence[bool] | None = None) -> TensorType:
         """The same rows and dtype with another shape (nothing free unless said)."""
-        return replace(self, shape=tuple(shape), free=tuple(free) if free is not None else (False,) * len(shape))
+        return replace(
+            self, shape=tuple(shape), free=tuple(free) if free is not None else (False,) * len(shape)
+        )
 
     def __str__(self) -> str:
         return "[" + ", ".join(map(str, self.shape)) + "]"
@@ -128,8 +130,10 @@ class Op(Declared):
         for position, x in enumerate(inputs[: cls.arity]):
             if x.rows is None:
                 raise Fault(
-                    "E326", f"{cls.name} cannot take a raw weight {x}: it has no batch axis",
-                    label="a raw weight flows in here", inputs=(position,),
+                    "E326",
+                    f"{cls.name} cannot take a raw weight {x}: it has no batch axis",
+                    label="a raw weight flows in here",
+                    inputs=(position,),
                     help=("raw weights go into `add`, `multiply`, or an argument that is a tensor",),
                 )
 

@@ -44,24 +44,38 @@ def as_tuple(values: Sequence[object]) -> str:
 def need_rank(layer: str, x: TensorType, low: int, high: int | None, help: Sequence[str] = ()) -> None:
     """E308 unless low <= rank <= high."""
     if x.rank < low or (high is not None and x.rank > high):
-        forms = [FORMS[r] for r in range(low, high + 1)] if high is not None else [f"{FORMS[low]} or more axes"]
+        forms = (
+            [FORMS[r] for r in range(low, high + 1)] if high is not None else [f"{FORMS[low]} or more axes"]
+        )
         raise Fault(
-            "E308", f"{layer} takes {listed(forms, 'or')}, and its input {x} has {plural(x.rank, 'axis', 'axes')}",
-            label=f"the input is {x} here", help=help, inputs=(0,),
+            "E308",
+            f"{layer} takes {listed(forms, 'or')}, and its input {x} has {plural(x.rank, 'axis', 'axes')}",
+            label=f"the input is {x} here",
+            help=help,
+            inputs=(0,),
         )
 
 
-def need_fixed(layer: str, x: TensorType, axes: Sequence[int], why: str, help: Sequence[str] = (),
-               argument: str | None = None) -> None:
+def need_fixed(
+    layer: str,
+    x: TensorType,
+    axes: Sequence[int],
+    why: str,
+    help: Sequence[str] = (),
+    argument: str | None = None,
+) -> None:
     """E309 if one of these axes is free; `why` completes "..., but ...": "its weights depend on it"."""
     free = [axis for axis in axes if x.free[axis]]
     if free:
         names = [axis_name(x.rank, axis) for axis in free]
         verb, it = ("is", "it") if len(free) == 1 else ("are", "them")
         raise Fault(
-            "E309", f"{layer}: the {listed(names)} of its input {x} {verb} free, but {why.format(it=it)}",
+            "E309",
+            f"{layer}: the {listed(names)} of its input {x} {verb} free, but {why.format(it=it)}",
             label=f"{listed(names)} {verb} read as {'a number' if len(free) == 1 else 'numbers'} here",
-            help=help, argument=argument, inputs=(0,),
+            help=help,
+            argument=argument,
+            inputs=(0,),
         )
 
 

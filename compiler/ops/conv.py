@@ -18,16 +18,22 @@ def pad_limit(mode: str, size: int) -> int | None:
     return {"reflect": size - 1, "circular": size}.get(mode)
 
 
-def check_border(layer: str, mode: str, x: TensorType, pads: Sequence[tuple[int, int]], argument: str) -> None:
+def check_border(
+    layer: str, mode: str, x: TensorType, pads: Sequence[tuple[int, int]], argument: str
+) -> None:
     """E303 where `reflect` or `circular` would need more than the input has."""
-    for axis, (size, pair) in enumerate(zip(x.spatial, pads)):
+    for axis, (size, pair) in enumerate(zip(x.spatial, pads, strict=True)):
         most = pad_limit(mode, size)
         if most is not None and max(pair) > most:
             name = axis_name(x.rank, axis + 1)
             raise Fault(
-                "E303", f"{layer} pads its {name} by {max(pair)}, but `{mode}` has at most {most} to give "
-                f"at a {name} of {size}", label=f"{max(pair)} of {size} cannot be taken from inside",
-                help=(f"pad at most {most}, or use `replicate`",), argument=argument, inputs=(0,),
+                "E303",
+                f"{layer} pads its {name} by {max(pair)}, but `{mode}` has at most {most} to give "
+                f"at a {name} of {size}",
+                label=f"{max(pair)} of {size} cannot be taken from inside",
+                help=(f"pad at most {most}, or use `replicate`",),
+                argument=argument,
+                inputs=(0,),
             )
 
 
@@ -35,9 +41,9 @@ def check_border(layer: str, mode: str, x: TensorType, pads: Sequence[tuple[int,
 class Conv(Sliding, WeightedOp):
     """Convolution (as everywhere in deep learning, a cross-correlation), 1-D, 2-D or 3-D by its input.
 
-    y[o, p] = bias[o] + sum over c, t of weight[o, c, t] * x[g * C/groups + c, p * stride - begin + t * dilation],
-    where g = o * groups // filters.  [C, spatial...] -> [filters, spatial'...]; each axis gives
-    (size - F + begin + end) / stride + 1 with F = dilation * (kernel - 1) + 1, see `round`.
+    y[o, p] = bias[o] + sum over c, t of weight[o, c, t] * x[first + c, p * stride - begin + t * dilation],
+    where `first` is the first channel of the group of o.  [C, spatial...] -> [filters, spatial'...];
+    each axis gives (size - F + begin + end) / stride + 1 with F = dilation * (kernel - 1) + 1, see `round`.
     `weight` is [filters, C / groups, kernel...], `bias` is [filters].  Overhang of `ceil` is padded
     as `pad_mode` says.  MACs: outputs * C / groups * kernel elements.
 
@@ -55,10 +61,12 @@ class Conv(Sliding, WeightedOp):
     dilation: tuple[int, ...] = arg(PerAxis(), "the distance between the kernel's elements", default=1)
     groups: int = arg(Int(), "how many groups of channels are convolved apart", default=1)
     bias: bool = arg(Flag(), "whether a number per filter is added", default=True)
-    pad_mode: str = arg(Choice(("zeros", "reflect", "replicate", "circular")), "what the padding holds",
-                        default=Word("zeros"))
-    round: str = arg(Choice(("exact", "floor", "ceil")), "what happens when the size is not whole",
-                     default=Word("exact"))
+    pad_mode: str = arg(
+        Choice(("zeros", "reflect", "replicate", "circular")), "what the padding holds", default=Word("zeros")
+    )
+    round: str = arg(
+        Choice(("exact", "floor", "ceil")), "what happens when the size is not whole", default=Word("exact")
+    )
 
     @classmethod
     def too_many(cls, given: Sequence[Given], positional: Sequence[str]) -> Fault | None:
@@ -70,8 +78,14 @@ class Conv(Sliding, WeightedOp):
         need_fixed(cls.name, x, (0,), "the weights depend on {it}")
         if stored["round"] == "ceil":
             free = [axis for axis in range(1, x.rank) if stored["stride"][axis - 1] > 1]
-            need_fixed(cls.name, x, free, "the padding of `round = ceil` depends on {it}", argument="round",
-                       help=("`round = floor` works at every size",))
+            need_fixed(
+                cls.name,
+                x,
+                free,
+                "the padding of `round = ceil` depends on {it}",
+                argument="round",
+                help=("`round = floor` works at every size",),
+            )
         return super().prepare(stored, inputs)
 
     def infer(self, inputs: Sequence[TensorType]) -> tuple[TensorType, ...]:
@@ -85,12 +99,22 @@ class Conv(Sliding, WeightedOp):
     def _groups_fault(self, channels: int) -> Fault:
         both = math.gcd(channels, self.filters)
         fitting = max(d for d in range(1, min(both, self.groups) + 1) if both % d == 0)
-        bad = [text for count, text in ((channels, f"{channels} input channels"), (self.filters, f"{self.filters} filters"))
-               if count % self.groups]
+        bad = [
+            text
+            for count, text in (
+                (channels, f"{channels} input channels"),
+                (self.filters, f"{self.filters} filters"),
+            )
+            if count % self.groups
+        ]
         return Fault(
-            "E304", f"conv cannot divide {channels} input channels and {self.filters} filters into {self.groups} groups",
+            "E304",
+            f"conv cannot divide {channels} input channels and {self.filters} filters "
+            f"into {self.groups} groups",
             label=f"{' and '.join(bad)} cannot be divided by {self.groups}",
-            help=(f"`groups = {fitting}` divides both",), argument="groups", inputs=(0,),
+            help=(f"`groups = {fitting}` divides both",),
+            argument="groups",
+            inputs=(0,),
         )
 
     def most_pad(self, axis: int, x: TensorType) -> int | None:

@@ -10,7 +10,9 @@ from compiler.declare import Axis, Fault, Flag, Int, Tensor, Word
 from compiler.ops.base import Op, TensorType, WeightedOp, WeightSpec, arg
 from compiler.ops.checks import need_fixed, need_rank
 
-_FREE_HELP = ("`globalavgpool` or `adaptiveavgpool(7)` before `flatten` gives the same features at every size",)
+_FREE_HELP = (
+    "`globalavgpool` or `adaptiveavgpool(7)` before `flatten` gives the same features at every size",
+)
 
 
 @dataclass(frozen=True)
@@ -27,18 +29,25 @@ class Fc(WeightedOp):
 
     features: int = arg(Int(), "how many numbers come out", positional=True)
     bias: bool = arg(Flag(), "whether a number per feature is added", default=True)
-    axis: int | None = arg(Axis(words=("channels", "last"), optional=True),
-                           "the axis along which a tensor of several axes is multiplied", default=Word("none"))
+    axis: int | None = arg(
+        Axis(words=("channels", "last"), optional=True),
+        "the axis along which a tensor of several axes is multiplied",
+        default=Word("none"),
+    )
 
     @classmethod
     def prepare(cls, stored: dict[str, Any], inputs: Sequence[TensorType]) -> dict[str, Any]:
         x, axis = inputs[0], stored["axis"]
         if axis is None and x.rank > 1:
             raise Fault(
-                "E305", f"fc takes a vector, and a feature map {x} stands in front of it",
-                label=f"the input is {x} here", inputs=(0,),
-                help=(f"`flatten -> fc({stored['features']})`, which makes {x.elements} features of it",
-                      "`axis = channels` or `axis = last` applies it along one axis"),
+                "E305",
+                f"fc takes a vector, and a feature map {x} stands in front of it",
+                label=f"the input is {x} here",
+                inputs=(0,),
+                help=(
+                    f"`flatten -> fc({stored['features']})`, which makes {x.elements} features of it",
+                    "`axis = channels` or `axis = last` applies it along one axis",
+                ),
             )
         if axis is None:
             need_rank("fc", x, 1, 1, help=("`reshape([1])` makes a vector of one number",))
@@ -84,21 +93,33 @@ class Rbf(Op):
 
     @classmethod
     def check_inputs(cls, inputs: Sequence[TensorType]) -> None:
-        need_rank(cls.name, inputs[0], 1, 1, help=("`flatten` in front makes a vector",) if inputs[0].rank > 1 else ())
+        need_rank(
+            cls.name,
+            inputs[0],
+            1,
+            1,
+            help=("`flatten` in front makes a vector",) if inputs[0].rank > 1 else (),
+        )
 
     def infer(self, inputs: Sequence[TensorType]) -> tuple[TensorType, ...]:
         x, centers = inputs[0], inputs[self.centers]
         if centers.rows is not None:
             raise Fault(
-                "E326", f"rbf: `centers` is a raw weight of [n, features], not a tensor with a batch axis {centers}",
-                argument="centers", inputs=(self.centers,), help=(f"`weight centers: [10, {x.shape[0]}]`",),
+                "E326",
+                f"rbf: `centers` is a raw weight of [n, features], not a tensor with a batch axis {centers}",
+                argument="centers",
+                inputs=(self.centers,),
+                help=(f"`weight centers: [10, {x.shape[0]}]`",),
             )
         need_fixed(self.name, x, (0,), "its centres have a fixed number of them", help=_FREE_HELP)
         if centers.rank != 2 or centers.shape[1] != x.shape[0]:
             rows = centers.shape[0] if centers.shape else 10
             raise Fault(
-                "E329", f"rbf: `centers` is {centers}, and its input has {x.shape[0]} features",
-                label=f"[n, {x.shape[0]}] is needed", argument="centers", inputs=(0, self.centers),
+                "E329",
+                f"rbf: `centers` is {centers}, and its input has {x.shape[0]} features",
+                label=f"[n, {x.shape[0]}] is needed",
+                argument="centers",
+                inputs=(0, self.centers),
                 help=(f"`[{rows}, {x.shape[0]}]`",),
             )
         return (x.with_shape((centers.shape[0],)),)

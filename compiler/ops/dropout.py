@@ -26,7 +26,9 @@ class Dropout(Op):
     mode_dependent: ClassVar[bool] = True
     elementwise: ClassVar[bool] = True
 
-    p: float = arg(Real(minimum=0, below=1), "the probability that a number is dropped", default=0.5, positional=True)
+    p: float = arg(
+        Real(minimum=0, below=1), "the probability that a number is dropped", default=0.5, positional=True
+    )
     mode: str = arg(Choice(("inverted", "classic")), "when the rest is scaled", default=Word("inverted"))
     spatial: bool = arg(Flag(), "whole channels are dropped", default=False)
 

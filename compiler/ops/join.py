@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 from compiler.declare import Axis, Fault, Real, Word
 from compiler.ops.base import Op, TensorType, arg
-from compiler.ops.checks import axis_name, listed
+from compiler.ops.checks import axis_name, by_sizes, listed
+from compiler.shapes import cdiv
 
 
 class _Join(Op):
@@ -19,22 +20,31 @@ class _Join(Op):
     @classmethod
     def prepare(cls, stored: dict[str, Any], inputs: Sequence[TensorType]) -> dict[str, Any]:
         if len(inputs) + (stored.get("constant") is not None) < 2:
-            raise Fault("E327", f"{cls.name} joins at least two tensors, and gets {len(inputs)}",
-                        help=(f"`{cls.name}(skip, it)`, or two branches",))
+            raise Fault(
+                "E327",
+                f"{cls.name} joins at least two tensors, and gets {len(inputs)}",
+                help=(f"`{cls.name}(skip, it)`, or two branches",),
+            )
         return stored
 
     def result(self, inputs: Sequence[TensorType], shape: Sequence[int], free: Sequence[bool]) -> TensorType:
         """The type of the result, once all inputs with a batch axis agree on it.  E325, E326."""
         flowing = [(i, x) for i, x in enumerate(inputs) if x.rows is not None]
         if not flowing:
-            raise Fault("E326", f"{self.name} joins raw weights alone: the result would have no batch axis",
-                        inputs=tuple(range(len(inputs))), help=("join a raw weight with a tensor that flows",))
+            raise Fault(
+                "E326",
+                f"{self.name} joins raw weights alone: the result would have no batch axis",
+                inputs=tuple(range(len(inputs))),
+                help=("join a raw weight with a tensor that flows",),
+            )
         first, x = flowing[0]
         for position, other in flowing[1:]:
             if other.rows != x.rows:
                 raise Fault(
-                    "E325", f"{self.name} cannot join rows of `{x.rows}` with rows of `{other.rows}`",
-                    label="their numbers of rows are unrelated", inputs=(first, position),
+                    "E325",
+                    f"{self.name} cannot join rows of `{x.rows}` with rows of `{other.rows}`",
+                    label="their numbers of rows are unrelated",
+                    inputs=(first, position),
                 )
         return x.with_shape(shape, free)
 
@@ -43,47 +53,63 @@ class _Join(Op):
         return (len(inputs) - 1) * outputs[0].elements
 
 
-def _differ(layer: str, inputs: Sequence[TensorType], left: int, right: int, code: str = "E306",
-            but: int | None = None) -> Fault:
+def _differ(
+    layer: str,
+    inputs: Sequence[TensorType],
+    left: int,
+    right: int,
+    code: str = "E306",
+    but: int | None = None,
+) -> Fault:
     """The fault for two inputs whose shapes differ, each side shown, the axis that differs marked."""
     a, b = inputs[left], inputs[right]
     if a.rank != b.rank:
         return Fault(
-            code, f"{layer} needs tensors of one rank, not {a} and {b}", inputs=(left, right),
-            label=f"{a.rank} axes and {b.rank} axes", notes=_sides(inputs, left, right, ()),
+            code,
+            f"{layer} needs tensors of one rank, not {a} and {b}",
+            inputs=(left, right),
+            label=f"{a.rank} axes and {b.rank} axes",
+            notes=_sides(inputs, left, right, ()),
             help=("`flatten` makes a vector of a feature map; a vector becomes one by `reshape`",),
         )
     axes = [i for i in range(a.rank) if a.shape[i] != b.shape[i] and i != but]
     names = [axis_name(a.rank, i) for i in axes]
-    numbers = listed([f"{name} {a.shape[i]} and {b.shape[i]}" for name, i in zip(names, axes)])
+    numbers = listed([f"{name} {a.shape[i]} and {b.shape[i]}" for name, i in zip(names, axes, strict=True)])
     equal = "equal shapes" if but is None else f"equal extents beside its axis `{axis_name(a.rank, but)}`"
     return Fault(
-        code, f"{layer} needs {equal}: {numbers} differ", inputs=(left, right),
+        code,
+        f"{layer} needs {equal}: {numbers} differ",
+        inputs=(left, right),
         label=f"the {listed(names)} differ{'s' if len(names) == 1 and names[0] != 'channels' else ''}",
-        notes=_sides(inputs, left, right, axes), help=_remedy(a, b, axes),
+        notes=_sides(inputs, left, right, axes),
+        help=_remedy(a, b, axes),
     )
 
 
 def _sides(inputs: Sequence[TensorType], left: int, right: int, axes: Sequence[int]) -> tuple[str, ...]:
     """Each side's shape, with what differs between angle brackets."""
-    return tuple(
-        f"tensor {i + 1} is [{', '.join(f'>{n}<' if axis in axes else str(n) for axis, n in enumerate(inputs[i].shape))}]"
-        for i in (left, right)
-    )
+
+    def marked(x: TensorType) -> str:
+        return ", ".join(f">{n}<" if axis in axes else str(n) for axis, n in enumerate(x.shape))
+
+    return tuple(f"tensor {i + 1} is [{marked(inputs[i])}]" for i in (left, right))
 
 
 def _remedy(a: TensorType, b: TensorType, axes: Sequence[int]) -> tuple[str, ...]:
     """A 1x1 convolution that makes the larger map like the smaller one, if there is one."""
     if not 2 <= a.rank <= 4:
         return ()
+    kernel = by_sizes((1,) * (a.rank - 1))
     if list(axes) == [0]:
-        return (f"`conv({b.shape[0]}, 1)` gives the first one {b.shape[0]} channels",)
+        return (f"`conv({b.shape[0]}, {kernel})` gives the first one {b.shape[0]} channels",)
     large, small, which = (a, b, "first") if a.spatial >= b.spatial else (b, a, "second")
-    strides = {-(-i // o) for i, o in zip(large.spatial, small.spatial)}
+    strides = {cdiv(i, o) for i, o in zip(large.spatial, small.spatial, strict=True)}
     if len(strides) == 1:
         stride = strides.pop()
-        if all((i - 1) // stride + 1 == o for i, o in zip(large.spatial, small.spatial)):
-            return (f"`conv({small.shape[0]}, 1, stride = {stride})` brings the {which} one to {small}",)
+        if all(cdiv(i, stride) == o for i, o in zip(large.spatial, small.spatial, strict=True)):
+            return (
+                f"`conv({small.shape[0]}, {kernel}, stride = {stride})` brings the {which} one to {small}",
+            )
     return ()
 
 
@@ -91,7 +117,7 @@ def _equal_shapes(layer: str, inputs: Sequence[TensorType]) -> tuple[tuple[int, 
     for position in range(1, len(inputs)):
         if inputs[position].shape != inputs[0].shape:
             raise _differ(layer, inputs, 0, position)
-    return inputs[0].shape, tuple(any(flags) for flags in zip(*(x.free for x in inputs)))
+    return inputs[0].shape, tuple(any(flags) for flags in zip(*(x.free for x in inputs), strict=True))
 
 
 def _stretched(layer: str, inputs: Sequence[TensorType]) -> tuple[tuple[int, ...], tuple[bool, ...]]:
@@ -110,7 +136,7 @@ def _stretched(layer: str, inputs: Sequence[TensorType]) -> tuple[tuple[int, ...
         if x.rank == 0 and x.rows is None:
             continue
         if x.rank != rank:
-            raise _differ(layer, inputs, *sorted((whole, position)))
+            raise _differ(layer, inputs, min(whole, position), max(whole, position))
         for axis in range(rank):
             mine, so_far = x.shape[axis], shape[axis]
             if mine == so_far or (mine == 1 and may_stretch(x)):
@@ -118,7 +144,7 @@ def _stretched(layer: str, inputs: Sequence[TensorType]) -> tuple[tuple[int, ...
             if so_far == 1 and may_stretch(inputs[whole]) and not x.free[axis]:
                 shape[axis] = mine
                 continue
-            raise _differ(layer, inputs, *sorted((whole, position)))
+            raise _differ(layer, inputs, min(whole, position), max(whole, position))
     free = [False] * rank
     for axis in range(rank):
         spanning = [x for x in inputs if x.rank and (x.shape[axis] > 1 or shape[axis] == 1)]
@@ -126,8 +152,11 @@ def _stretched(layer: str, inputs: Sequence[TensorType]) -> tuple[tuple[int, ...
         for position, x in enumerate(inputs):
             if free[axis] and x.rows is None and x.rank and x.shape[axis] > 1:
                 raise Fault(
-                    "E309", f"{layer}: the {axis_name(rank, axis)} is free, but a raw weight {x} has {x.shape[axis]} there",
-                    label="the weight fits one size alone", inputs=(whole, position),
+                    "E309",
+                    f"{layer}: the {axis_name(rank, axis)} is free, "
+                    f"but a raw weight {x} has {x.shape[axis]} there",
+                    label="the weight fits one size alone",
+                    inputs=(whole, position),
                     help=("a raw weight of extent 1 on that axis stretches",),
                 )
     return tuple(shape), tuple(free)
@@ -227,12 +256,15 @@ class Concat(_Join):
         first = inputs[0]
         for position, x in enumerate(inputs):
             same = x.rank == first.rank and all(
-                a == b for i, (a, b) in enumerate(zip(first.shape, x.shape)) if i != self.axis)
+                a == b for i, (a, b) in enumerate(zip(first.shape, x.shape, strict=True)) if i != self.axis
+            )
             if not same:
                 raise _differ(self.name, inputs, 0, position, "E307", self.axis)
         shape = list(first.shape)
         shape[self.axis] = sum(x.shape[self.axis] for x in inputs)
-        return (self.result(inputs, shape, [any(flags) for flags in zip(*(x.free for x in inputs))]),)
+        return (
+            self.result(inputs, shape, [any(flags) for flags in zip(*(x.free for x in inputs), strict=True)]),
+        )
 
     def flops(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> int:
         """None."""

@@ -19,8 +19,13 @@ def _affine(extent: int) -> tuple[WeightSpec, ...]:
 
 
 def _single(layer: str, x: TensorType, what: str, help: Sequence[str]) -> Fault:
-    return Fault("E324", f"{layer} would normalise each number of {x} by itself: {what}",
-                 label="the result would not depend on the input", help=help, inputs=(0,))
+    return Fault(
+        "E324",
+        f"{layer} would normalise each number of {x} by itself: {what}",
+        label="the result would not depend on the input",
+        help=help,
+        inputs=(0,),
+    )
 
 
 @dataclass(frozen=True)
@@ -40,8 +45,9 @@ class BatchNorm(WeightedOp):
     mode_dependent: ClassVar[bool] = True
 
     eps: float = arg(_EPS, "is added to the variance", default=1e-5)
-    momentum: float = arg(Real(minimum=0, maximum=1), "the weight of the new batch in the running statistics",
-                          default=0.1)
+    momentum: float = arg(
+        Real(minimum=0, maximum=1), "the weight of the new batch in the running statistics", default=0.1
+    )
     affine: bool = arg(Flag(), "whether it has a learned factor and offset", default=True)
 
     @classmethod
@@ -51,7 +57,10 @@ class BatchNorm(WeightedOp):
 
     def weights(self, inputs: Sequence[TensorType]) -> tuple[WeightSpec, ...]:
         shape = (inputs[0].shape[0],)
-        running = WeightSpec("running_mean", shape, "running_mean"), WeightSpec("running_var", shape, "running_var")
+        running = (
+            WeightSpec("running_mean", shape, "running_mean"),
+            WeightSpec("running_var", shape, "running_var"),
+        )
         return (*(_affine(shape[0]) if self.affine else ()), *running)
 
     @property
@@ -89,8 +98,12 @@ class InstanceNorm(WeightedOp):
         if self.affine:
             channels(self.name, x)
         if math.prod(x.spatial) == 1:
-            raise _single(self.name, x, "it has one spatial element",
-                          ("leave it out here; `batchnorm` or `layernorm` work on 1x1",))
+            raise _single(
+                self.name,
+                x,
+                "it has one spatial element",
+                ("leave it out here; `batchnorm` or `layernorm` work on 1x1",),
+            )
         return (x,)
 
     def weights(self, inputs: Sequence[TensorType]) -> tuple[WeightSpec, ...]:
@@ -127,13 +140,20 @@ class GroupNorm(WeightedOp):
         if count % self.groups:
             fitting = max(d for d in range(1, min(count, self.groups) + 1) if count % d == 0)
             raise Fault(
-                "E304", f"groupnorm cannot divide {plural(count, 'channel')} into {self.groups} groups",
-                label=f"{count} cannot be divided by {self.groups}", argument="groups", inputs=(0,),
+                "E304",
+                f"groupnorm cannot divide {plural(count, 'channel')} into {self.groups} groups",
+                label=f"{count} cannot be divided by {self.groups}",
+                argument="groups",
+                inputs=(0,),
                 help=(f"`groupnorm({fitting})` divides {count}",),
             )
         if x.elements == self.groups:
-            raise _single(self.name, x, f"each of its {plural(self.groups, 'group')} holds one number",
-                          ("use fewer groups",))
+            raise _single(
+                self.name,
+                x,
+                f"each of its {plural(self.groups, 'group')} holds one number",
+                ("use fewer groups",),
+            )
         return (x,)
 
     def weights(self, inputs: Sequence[TensorType]) -> tuple[WeightSpec, ...]:
@@ -164,8 +184,13 @@ class LayerNorm(WeightedOp):
     @classmethod
     def prepare(cls, stored: dict[str, Any], inputs: Sequence[TensorType]) -> dict[str, Any]:
         if stored["affine"]:
-            need_fixed(cls.name, inputs[0], (stored["axis"],), "the weights depend on {it}",
-                       help=("`affine = false` has no weights",))
+            need_fixed(
+                cls.name,
+                inputs[0],
+                (stored["axis"],),
+                "the weights depend on {it}",
+                help=("`affine = false` has no weights",),
+            )
         return stored
 
     def weights(self, inputs: Sequence[TensorType]) -> tuple[WeightSpec, ...]:
@@ -232,8 +257,10 @@ class Lrn(Op):
         size = stored["size"]
         if size % 2 == 0:
             raise Fault(
-                "E323", f"lrn: an even size of {size} has no middle, and frameworks disagree where it lies",
-                label="an odd size is needed", argument="size",
+                "E323",
+                f"lrn: an even size of {size} has no middle, and frameworks disagree where it lies",
+                label="an odd size is needed",
+                argument="size",
                 help=(f"`lrn({size - 1})` or `lrn({size + 1})`",),
             )
         return stored

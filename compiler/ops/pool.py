@@ -38,28 +38,43 @@ class _Pool(Sliding):
 
     def _check_pads(self, x: TensorType) -> None:
         """As PyTorch demands: at most half of the kernel, which is not dilated for this."""
-        if any(max(pair) > k // 2 for pair, k in zip(self.pad, self.kernel)):
-            worst = next(axis for axis, (pair, k) in enumerate(zip(self.pad, self.kernel)) if max(pair) > k // 2)
-            most = as_tuple([min(max(pair), k // 2) for pair, k in zip(self.pad, self.kernel)])
+        if any(max(pair) > k // 2 for pair, k in zip(self.pad, self.kernel, strict=True)):
+            worst = next(
+                axis
+                for axis, (pair, k) in enumerate(zip(self.pad, self.kernel, strict=True))
+                if max(pair) > k // 2
+            )
+            most = as_tuple([min(max(pair), k // 2) for pair, k in zip(self.pad, self.kernel, strict=True)])
             raise Fault(
-                "E303", f"{self.name} pads its {axis_name(x.rank, worst + 1)} by {max(self.pad[worst])}, "
+                "E303",
+                f"{self.name} pads its {axis_name(x.rank, worst + 1)} by {max(self.pad[worst])}, "
                 f"more than half of its kernel of {self.kernel[worst]}",
                 label=f"at most {self.kernel[worst] // 2} for a kernel of {self.kernel[worst]}",
-                help=(f"`pad = {most}`",), argument="pad", inputs=(0,),
+                help=(f"`pad = {most}`",),
+                argument="pad",
+                inputs=(0,),
             )
 
     def _check_seen(self, x: TensorType, sizes: Sequence[int]) -> None:
         for axis, (size, k, d, s, (begin, _), o) in enumerate(
-                zip(x.spatial, self.kernel, self.dilations, self.stride, self.pad, sizes)):
+            zip(x.spatial, self.kernel, self.dilations, self.stride, self.pad, sizes, strict=True)
+        ):
             blind = shapes.blind_window(size, k, d, s, begin, o)
             if blind is None:
                 continue
             name = axis_name(x.rank, axis + 1)
-            help = "`round = ceil` leaves such a window out" if self.round == "caffe" else "pad less, or dilate less"
+            help = (
+                "`round = ceil` leaves such a window out"
+                if self.round == "caffe"
+                else "pad less, or dilate less"
+            )
             raise Fault(
-                "E303", f"{self.name} has a window that sees no input: along the {name} of {size}, "
+                "E303",
+                f"{self.name} has a window that sees no input: along the {name} of {size}, "
                 f"window {blind + 1} of {o} begins at position {blind * s - begin}",
-                label="a window lies in the padding alone", help=(help,), inputs=(0,),
+                label="a window lies in the padding alone",
+                help=(help,),
+                inputs=(0,),
                 argument="round" if self.round == "caffe" else None,
             )
 
@@ -82,7 +97,9 @@ class MaxPool(_Pool):
     name: ClassVar[str] = "maxpool"
 
     kernel: tuple[int, ...] = arg(PerAxis(), "the size of the window", positional=True)
-    stride: tuple[int, ...] = arg(PerAxis(), "the step of the window; that of the kernel if left out", default=None)
+    stride: tuple[int, ...] = arg(
+        PerAxis(), "the step of the window; that of the kernel if left out", default=None
+    )
     pad: tuple[tuple[int, int], ...] = arg(Pads(), "what is added around the input", default=0)
     round: str = arg(_ROUND, "what happens when the size is not whole", default=Word("exact"))
     dilation: tuple[int, ...] = arg(PerAxis(), "the distance between the window's elements", default=1)
@@ -104,11 +121,16 @@ class AvgPool(_Pool):
     name: ClassVar[str] = "avgpool"
 
     kernel: tuple[int, ...] = arg(PerAxis(), "the size of the window", positional=True)
-    stride: tuple[int, ...] = arg(PerAxis(), "the step of the window; that of the kernel if left out", default=None)
+    stride: tuple[int, ...] = arg(
+        PerAxis(), "the step of the window; that of the kernel if left out", default=None
+    )
     pad: tuple[tuple[int, int], ...] = arg(Pads(), "what is added around the input", default=0)
     round: str = arg(_ROUND, "what happens when the size is not whole", default=Word("exact"))
-    divisor: str | float = arg(AnyOf((Choice(("padded", "valid", "window")), Real(above=0))),
-                               "what the sum of a window is divided by", default=Word("padded"))
+    divisor: str | float = arg(
+        AnyOf((Choice(("padded", "valid", "window")), Real(above=0))),
+        "what the sum of a window is divided by",
+        default=Word("padded"),
+    )
 
 
 class _Whole(Op):
@@ -120,7 +142,9 @@ class _Whole(Op):
 
     def infer(self, inputs: Sequence[TensorType]) -> tuple[TensorType, ...]:
         x = inputs[0]
-        return (x.with_shape((x.shape[0], *(1 for _ in x.spatial)), (x.free[0], *(False for _ in x.spatial))),)
+        return (
+            x.with_shape((x.shape[0], *(1 for _ in x.spatial)), (x.free[0], *(False for _ in x.spatial))),
+        )
 
     def flops(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> int:
         """One operation per input number."""
@@ -165,17 +189,28 @@ class _Adaptive(Op):
     @classmethod
     def prepare(cls, stored: dict[str, Any], inputs: Sequence[TensorType]) -> dict[str, Any]:
         if stored["size"] is None and stored["like"] is None:
-            raise Fault("E311", f"{cls.name} needs `size`, or `like` and a tensor of that size",
-                        notes=(f"signature: {cls.signature()}",), help=(f"`{cls.name}(7)`",))
+            raise Fault(
+                "E311",
+                f"{cls.name} needs `size`, or `like` and a tensor of that size",
+                notes=(f"signature: {cls.signature()}",),
+                help=(f"`{cls.name}(7)`",),
+            )
         if stored["size"] is not None and stored["like"] is not None:
-            raise Fault("E315", f"{cls.name} takes `size` or `like`, not both", argument="like",
-                        notes=(f"signature: {cls.signature()}",))
+            raise Fault(
+                "E315",
+                f"{cls.name} takes `size` or `like`, not both",
+                argument="like",
+                notes=(f"signature: {cls.signature()}",),
+            )
         if stored["like"] is not None:
             other = inputs[stored["like"]]
             if other.rank != inputs[0].rank:
                 raise Fault(
-                    "E308", f"{cls.name}: `like` is {other}, which has {plural(other.rank, 'axis', 'axes')}, "
-                    f"and its input {inputs[0]} has {inputs[0].rank}", argument="like", inputs=(0, stored["like"]),
+                    "E308",
+                    f"{cls.name}: `like` is {other}, which has {plural(other.rank, 'axis', 'axes')}, "
+                    f"and its input {inputs[0]} has {inputs[0].rank}",
+                    argument="like",
+                    inputs=(0, stored["like"]),
                     label="as many spatial axes as the input are needed",
                 )
         return stored
@@ -198,10 +233,12 @@ class _Adaptive(Op):
 
     def window(self, inputs: Sequence[TensorType]) -> Window:
         """The largest window; its stride is the mean step, rounded up."""
-        pairs = list(zip(inputs[0].spatial, self.sizes(inputs)))
+        pairs = list(zip(inputs[0].spatial, self.sizes(inputs), strict=True))
         steps = tuple(shapes.cdiv(size, outputs) for size, outputs in pairs)
-        largest = tuple(min(size, step + (1 if size % outputs else 0))
-                        for (size, outputs), step in zip(pairs, steps))
+        largest = tuple(
+            min(size, step + (1 if size % outputs else 0))
+            for (size, outputs), step in zip(pairs, steps, strict=True)
+        )
         return Window(largest, steps, (0,) * len(pairs))
 
 

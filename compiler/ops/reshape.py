@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from compiler.declare import Axis, BadValue, Choice, Context, Fault, Int, Ints, Pads, Word
+from compiler.declare import Axis, BadValue, Choice, Context, Fault, Int, Ints, Pads, Word, show
 from compiler.ops.base import Op, TensorType, arg
 from compiler.ops.checks import axis_name, need_fixed, need_rank, plural
 from compiler.ops.conv import check_border
@@ -62,26 +62,41 @@ class Reshape(_View):
 
     name: ClassVar[str] = "reshape"
 
-    shape: tuple[int, ...] = arg(Ints(minimum=-1, minimum_length=0), "the new shape, without the batch",
-                                 positional=True)
+    shape: tuple[int, ...] = arg(
+        Ints(minimum=-1, minimum_length=0), "the new shape, without the batch", positional=True
+    )
 
     @classmethod
     def prepare(cls, stored: dict[str, Any], inputs: Sequence[TensorType]) -> dict[str, Any]:
         x, shape = inputs[0], stored["shape"]
-        need_fixed(cls.name, x, range(x.rank), "the new shape is made of numbers",
-                   help=("`flatten` and `permute` work at every size",), argument="shape")
+        need_fixed(
+            cls.name,
+            x,
+            range(x.rank),
+            "the new shape is made of numbers",
+            help=("`flatten` and `permute` work at every size",),
+            argument="shape",
+        )
         written = f"[{', '.join(map(str, shape))}]"
         if 0 in shape or shape.count(-1) > 1:
-            raise Fault("E320", f"reshape: {written} is no shape: extents are at least 1, and one may be -1",
-                        argument="shape", inputs=(0,), help=(f"the input {x} has {plural(x.elements, 'number')}",))
+            raise Fault(
+                "E320",
+                f"reshape: {written} is no shape: extents are at least 1, and one may be -1",
+                argument="shape",
+                inputs=(0,),
+                help=(f"the input {x} has {plural(x.elements, 'number')}",),
+            )
         known = math.prod(extent for extent in shape if extent > 0)
         if x.elements % known if -1 in shape else known != x.elements:
             rest = x.elements // math.prod(shape[1:]) if shape and -1 not in shape else 0
             fits = rest and rest * math.prod(shape[1:]) == x.elements
             raise Fault(
-                "E320", f"reshape: {x} has {plural(x.elements, 'number')}, and {written} "
+                "E320",
+                f"reshape: {x} has {plural(x.elements, 'number')}, and {written} "
                 f"{'is a multiple of' if -1 in shape else 'has'} {known}",
-                label="the numbers of elements differ", argument="shape", inputs=(0,),
+                label="the numbers of elements differ",
+                argument="shape",
+                inputs=(0,),
                 help=(f"`reshape([{', '.join(map(str, (rest, *shape[1:])))}])` fits",) if fits else (),
             )
         stored["shape"] = tuple(x.elements // known if extent == -1 else extent for extent in shape)
@@ -109,10 +124,16 @@ class Permute(_Free):
         if sorted(order) != list(range(x.rank)):
             written = f"[{', '.join(map(str, order))}]"
             raise Fault(
-                "E321", f"permute: {written} does not name each of the {plural(x.rank, 'axis', 'axes')} of {x} once",
-                label="the batch is not counted, axes count from 0", argument="order", inputs=(0,),
-                help=(f"`permute([{', '.join(map(str, reversed(range(x.rank))))}])` turns all of them around",)
-                if x.rank else (),
+                "E321",
+                f"permute: {written} does not name each of the {plural(x.rank, 'axis', 'axes')} of {x} once",
+                label="the batch is not counted, axes count from 0",
+                argument="order",
+                inputs=(0,),
+                help=(
+                    f"`permute([{', '.join(map(str, reversed(range(x.rank))))}])` turns all of them around",
+                )
+                if x.rank
+                else (),
             )
         return stored
 
@@ -141,8 +162,11 @@ class Select(_Free):
         outside = [c for c in stored["channels"] if c >= x.shape[0]]
         if outside:
             raise Fault(
-                "E322", f"select: there is no channel {outside[0]} in {x}",
-                label=f"{plural(x.shape[0], 'channel')}, counted from 0", argument="channels", inputs=(0,),
+                "E322",
+                f"select: there is no channel {outside[0]} in {x}",
+                label=f"{plural(x.shape[0], 'channel')}, counted from 0",
+                argument="channels",
+                inputs=(0,),
                 help=(f"the last one is {x.shape[0] - 1}",),
             )
         return stored
@@ -170,9 +194,11 @@ class Slice(_Free):
         if not start < stop <= extent:
             why = "is empty" if start >= stop else f"ends after {extent}"
             raise Fault(
-                "E322", f"slice: {start} to {stop} of the {axis_name(x.rank, axis)} of {x} {why}",
+                "E322",
+                f"slice: {start} to {stop} of the {axis_name(x.rank, axis)} of {x} {why}",
                 label=f"the axis has {plural(extent, 'position')}",
-                argument="start" if start >= stop else "stop", inputs=(0,),
+                argument="start" if start >= stop else "stop",
+                inputs=(0,),
                 help=(f"`stop = {extent}` goes to the end",) if start < extent else (),
             )
         return stored
@@ -205,17 +231,18 @@ class Reduce(Op):
         return inputs[0].elements
 
 
+@dataclass(frozen=True)
 class _Amount(Pads):
     """Padding in numbers alone."""
 
-    words = ()
+    words: tuple[str, ...] = ()
 
     def describe(self) -> str:
         return "a number, one per axis, or a (begin, end) per axis"
 
     def accept(self, value: Any, context: Context) -> str | tuple[tuple[int, int], ...]:
         if isinstance(value, Word) or getattr(value, "bare_word", None) is not None:
-            raise BadValue(f"{self.describe()}, not {value if isinstance(value, Word) else value.bare_word}")
+            raise BadValue(f"{self.describe()}, not {show(value)}")
         return super().accept(value, context)
 
 
@@ -229,10 +256,12 @@ class Pad(_Free):
 
     name: ClassVar[str] = "pad"
 
-    amount: tuple[tuple[int, int], ...] = arg(_Amount(), "how much is added at the begin and end of each axis",
-                                              positional=True)
-    mode: str = arg(Choice(("zeros", "reflect", "replicate", "circular")), "what the padding holds",
-                    default=Word("zeros"))
+    amount: tuple[tuple[int, int], ...] = arg(
+        _Amount(), "how much is added at the begin and end of each axis", positional=True
+    )
+    mode: str = arg(
+        Choice(("zeros", "reflect", "replicate", "circular")), "what the padding holds", default=Word("zeros")
+    )
 
     @classmethod
     def check_inputs(cls, inputs: Sequence[TensorType]) -> None:
@@ -241,7 +270,11 @@ class Pad(_Free):
     def infer(self, inputs: Sequence[TensorType]) -> tuple[TensorType, ...]:
         x = inputs[0]
         check_border(self.name, self.mode, x, self.amount, "amount")
-        return (x.with_shape((x.shape[0], *(i + sum(p) for i, p in zip(x.spatial, self.amount))), x.free),)
+        return (
+            x.with_shape(
+                (x.shape[0], *(i + sum(p) for i, p in zip(x.spatial, self.amount, strict=True))), x.free
+            ),
+        )
 
 
 OPS: tuple[type[Op], ...] = (Flatten, Reshape, Permute, Select, Slice, Reduce, Pad, Identity)

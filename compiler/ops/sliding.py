@@ -59,31 +59,40 @@ class Sliding(Op):
             return tuple(map(shapes.half_pads, extents))
         strided = [1 + i for i, s in enumerate(stride) if s > 1]
         need_fixed(
-            cls.name, x, strided, f"the pads of `{word}` with a stride depend on {{it}}", argument="pad",
+            cls.name,
+            x,
+            strided,
+            f"the pads of `{word}` with a stride depend on {{it}}",
+            argument="pad",
             help=("`pad = half` pads the same at every size",),
         )
-        return tuple(shapes.same_pads(i, k, s, word == "same_lower")
-                     for i, k, s in zip(x.spatial, extents, stride))
+        return tuple(
+            shapes.same_pads(i, k, s, word == "same_lower")
+            for i, k, s in zip(x.spatial, extents, stride, strict=True)
+        )
 
     def output_sizes(self, x: TensorType) -> tuple[int, ...]:
         """The spatial sizes of the result, unchecked."""
         padded = any(p for pair in self.pad for p in pair)
         return tuple(
             shapes.output_size(i, k, s, begin, end, self.round, padded)
-            for i, k, s, (begin, end) in zip(x.spatial, self.extents, self.stride, self.pad)
+            for i, k, s, (begin, end) in zip(x.spatial, self.extents, self.stride, self.pad, strict=True)
         )
 
     def overhang(self, x: TensorType) -> tuple[int, ...]:
-        """The end padding per axis, beyond `pad`, that turns `ceil` and `caffe` into `floor`; 0 where none."""
+        """The end padding per axis, beyond `pad`, that makes `floor` of `ceil` and `caffe`; 0 where none."""
         return tuple(
             shapes.overhang(i, k, s, begin, end, o)
-            for i, k, s, (begin, end), o in
-            zip(x.spatial, self.extents, self.stride, self.pad, self.output_sizes(x))
+            for i, k, s, (begin, end), o in zip(
+                x.spatial, self.extents, self.stride, self.pad, self.output_sizes(x), strict=True
+            )
         )
 
     def lowered_pads(self, x: TensorType) -> tuple[tuple[int, int], ...]:
         """`pad` with the overhang added at the ends: with these, `floor` gives the same size."""
-        return tuple((begin, end + more) for (begin, end), more in zip(self.pad, self.overhang(x)))
+        return tuple(
+            (begin, end + more) for (begin, end), more in zip(self.pad, self.overhang(x), strict=True)
+        )
 
     def window(self, inputs: Sequence[TensorType]) -> Window:
         return Window(self.extents, self.stride, tuple(begin for begin, _ in self.pad))
@@ -112,18 +121,26 @@ class Sliding(Op):
 
     def _empty(self, x: TensorType, outputs: Sequence[int]) -> Fault:
         bad = [axis for axis, o in enumerate(outputs) if o < 1]
-        padded = [i + sum(p) for i, p in zip(x.spatial, self.pad)]
-        need = [max(0, shapes.cdiv(k - i, 2)) for i, k in zip(x.spatial, self.extents)]
+        totals = [sum(pair) for pair in self.pad]
+        padded = [i + total for i, total in zip(x.spatial, totals, strict=True)]
+        need = [
+            max(shapes.cdiv(k - i, 2), *pair)
+            for i, k, pair in zip(x.spatial, self.extents, self.pad, strict=True)
+        ]
         most = [self.most_pad(axis, x) for axis in range(len(self.kernel))]
         fixes = []
-        if all(m is None or n <= m for n, m in zip(need, most)):
+        if all(m is None or n <= m for n, m in zip(need, most, strict=True)):
             fixes.append(f"`pad = {as_tuple(need)}`")
-        fixes.append(f"a kernel of at most {by_sizes([min(k, p) for k, p in zip(self.extents, padded)])}")
-        fixes.append(f"an input of at least {by_sizes([max(1, k - sum(p)) for k, p in zip(self.extents, self.pad)])}")
+        largest = [min(k, size) for k, size in zip(self.extents, padded, strict=True)]
+        smallest = [max(1, k - total) for k, total in zip(self.extents, totals, strict=True)]
+        fixes.append(f"a kernel that covers at most {by_sizes(largest)}")
+        fixes.append(f"an input of at least {by_sizes(smallest)}")
         return Fault(
-            "E302", f"{self.name} has an empty result: {self._formulas(x, bad)}",
+            "E302",
+            f"{self.name} has an empty result: {self._formulas(x, bad)}",
             label=f"the kernel covers {by_sizes(self.extents)}, its padded input is {by_sizes(padded)}",
-            help=(f"{listed(fixes, 'or')} fits",), inputs=(0,),
+            help=(f"{listed(fixes, 'or')} gives a result",),
+            inputs=(0,),
         )
 
     def most_pad(self, axis: int, x: TensorType) -> int | None:
@@ -133,7 +150,7 @@ class Sliding(Op):
     # -- round = exact ---------------------------------------------------------------------
 
     def _check_exact(self, x: TensorType) -> None:
-        cases = list(zip(x.spatial, self.extents, self.stride, self.pad))
+        cases = list(zip(x.spatial, self.extents, self.stride, self.pad, strict=True))
         lost = [
             0 if shapes.fits(i, k, s, begin, end) else shapes.remainder(i, k, s, begin, end) - end
             for i, k, s, (begin, end) in cases
@@ -142,15 +159,19 @@ class Sliding(Op):
         if not bad:
             return
         it = "it" if sum(lost) == 1 else "them"
-        sizes = [i if not n else i + s - shapes.remainder(i, k, s, begin, end)
-                 for (i, k, s, (begin, end)), n in zip(cases, lost)]
+        sizes = [
+            i if not n else i + s - shapes.remainder(i, k, s, begin, end)
+            for (i, k, s, (begin, end)), n in zip(cases, lost, strict=True)
+        ]
         larger = f"a {by_sizes(sizes)} input" if len(sizes) > 1 else f"an input of {sizes[0]}"
         pad = self._fitting_pad(x)
         fits = f"`pad = {pad}`, or {larger}, fits" if pad else f"{larger} fits"
         raise Fault(
-            "E301", f"{self.name} does not fit its input: {self._formulas(x, bad)}",
+            "E301",
+            f"{self.name} does not fit its input: {self._formulas(x, bad)}",
             label=f"{_unseen(lost)} would never be seen",
-            help=(f"{fits}; `round = floor` drops {it} on purpose", *self._round_up(it)), inputs=(0,),
+            help=(f"{fits}; `round = floor` drops {it} on purpose", *self._round_up(it)),
+            inputs=(0,),
         )
 
     def _round_up(self, it: str) -> tuple[str, ...]:
@@ -159,10 +180,13 @@ class Sliding(Op):
     def _fitting_pad(self, x: TensorType) -> str | None:
         """The smallest padding, as a spec has it, with which every axis fits."""
         found: list[tuple[int, int]] = []
-        for axis, (i, k, s, (begin, end)) in enumerate(zip(x.spatial, self.extents, self.stride, self.pad)):
+        for axis, (i, k, s, (begin, end)) in enumerate(
+            zip(x.spatial, self.extents, self.stride, self.pad, strict=True)
+        ):
             most = self.most_pad(axis, x)
             grown = (
-                (begin + n if begin == end else begin, end + n) for n in range(min(s, 10_000) + 1)
+                (begin + n if begin == end else begin, end + n)
+                for n in range(min(s, 10_000) + 1)
                 if most is None or end + n <= most
             )
             fitting = next((p for p in grown if shapes.fits(i, k, s, *p)), None)
@@ -176,13 +200,15 @@ class Sliding(Op):
 
 def _unseen(lost: Sequence[int]) -> str:
     """`the last input row and column`, from how many are lost per axis."""
-    pieces = [(n, piece) for n, piece in zip(lost, _PIECES[len(lost)]) if n]
+    pieces = [(n, piece) for n, piece in zip(lost, _PIECES[len(lost)], strict=True) if n]
     counts = {n for n, _ in pieces}
     if counts == {1}:
         return f"the last input {listed([piece for _, piece in pieces])}"
     if len(counts) == 1:
         return f"the last {counts.pop()} input {listed([piece + 's' for _, piece in pieces])}"
-    return "the last " + listed([f"input {piece}" if n == 1 else f"{n} input {piece}s" for n, piece in pieces])
+    return "the last " + listed(
+        [f"input {piece}" if n == 1 else f"{n} input {piece}s" for n, piece in pieces]
+    )
 
 
 def too_many_numbers(cls: type[Op], given: Sequence[Any], leading: int) -> Fault | None:
@@ -201,6 +227,9 @@ def too_many_numbers(cls: type[Op], given: Sequence[Any], leading: int) -> Fault
         if not leading or numbers[0] != numbers[1]:
             help.append(f"{strided} for a stride of {numbers[1]}")
     return Fault(
-        "E314", f"{cls.name} takes its kernel as one size, not as {len(numbers)} numbers",
-        notes=(f"signature: {cls.signature()}",), help=help, argument=f"#{leading + 1}",
+        "E314",
+        f"{cls.name} takes its kernel as one size, not as {len(numbers)} numbers",
+        notes=(f"signature: {cls.signature()}",),
+        help=help,
+        argument=f"#{leading + 1}",
     )

@@ -38,7 +38,10 @@ def test_every_choice_is_given_in_some_row() -> None:
     reached = chosen | defaults
     axes = {("layernorm", "axis"), ("fc", "axis"), ("softmax", "axis"), ("reduce", "axis"), ("pad", "mode")}
     assert {w for w in wanted - reached if w[1] != "axis" or w[:2] in axes} <= {
-        ("softmax", "axis", "channels"), ("fc", "axis", "none"), ("logsoftmax", "axis", "channels")}
+        ("softmax", "axis", "channels"),
+        ("fc", "axis", "none"),
+        ("logsoftmax", "axis", "channels"),
+    }
 
 
 def test_numbers_are_distinct_and_away_from_kinks() -> None:
@@ -51,5 +54,9 @@ def test_numbers_are_distinct_and_away_from_kinks() -> None:
 def test_arrays_fit_the_graph() -> None:
     for case in CASES:
         graph = graph_of(case)
-        assert {n: a.shape[1:] for n, a in inputs_of(case).items()} == {n: v.shape for n, v in graph.inputs.items()}
-        assert {n: a.shape for n, a in weights_of(graph).items()} == {n: w.shape for n, w in graph.weights.items()}
+        assert {n: a.shape[1:] for n, a in inputs_of(case).items()} == {
+            n: v.shape for n, v in graph.inputs.items()
+        }
+        assert {n: a.shape for n, a in weights_of(graph).items()} == {
+            n: w.shape for n, w in graph.weights.items()
+        }
