@@ -56,7 +56,7 @@ class OnnxBackend(Backend):
 
             weights = initial_weights(graph, seed=0)
         self.check(graph)
-        return {f"{graph.name}.onnx": build(graph, weights).bytes()}
+        return {f"{graph.name}.onnx": build(graph, weights).content()}
 
     def load(self, graph: Graph, weights: Mapping[str, NDArray[Any]], dtype: str = "float32", *,
              threads: int = 0) -> Runnable:

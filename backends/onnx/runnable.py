@@ -22,7 +22,7 @@ class OnnxRunnable(Runnable):
     def __init__(self, graph: Graph, weights: Mapping[str, NDArray[Any]], *, threads: int = 0) -> None:
         self.graph = graph
         self._weights = {name: weights[name] for name in graph.weights if name in weights}
-        self._session = session(build(graph, weights).bytes(), threads=threads)
+        self._session = session(build(graph, weights).content(), threads=threads)
 
     def run(self, inputs: Mapping[str, NDArray[Any]], *, training: bool = False) -> dict[str, NDArray[Any]]:
         if training:

@@ -57,9 +57,9 @@ class Model:
         for header, array in tensors:
             yield header
             if array.nbytes:
-                yield memoryview(array.reshape(-1)).cast("B")
+                yield array.reshape(-1).view(np.uint8).data
 
-    def bytes(self) -> bytes:
+    def content(self) -> bytes:
         """The file in one piece."""
         return b"".join(self.chunks())
 

@@ -105,8 +105,8 @@ def test_the_input_is_not_overwritten_under_any_name(tmp_path: Path) -> None:
     source.write_bytes(b"model m { }")
     (tmp_path / "alias").symlink_to("net.cnn")
     os.link(source, tmp_path / "hard")
+    others = [tmp_path / "other", source]
     for name in ("net.cnn", "alias", "hard"):
-        others = [tmp_path / "other", source]
         assert refusal(lambda name=name: target(tmp_path / name, inputs=others)) == "E902"
     assert source.read_bytes() == b"model m { }"
 
