@@ -195,6 +195,17 @@ class Graph:
         return sum(node.macs for node in self.nodes)
 
     @cached_property
+    def memory(self) -> int:
+        """Numbers (not bytes) that one image takes on its way: the inputs and every result that
+        needs room of its own, as in the lectures' tables.
+
+        What works number by number writes over its input (activations, batchnorm, dropout), and views
+        (flatten, reshape, identity) take nothing: see `Op.new_volume`.  Times 4 it is bytes of float32.
+        """
+        results = (v for node in self.nodes if node.op.new_volume for v in node.outputs)
+        return sum(v.type.elements for v in (*self.inputs.values(), *results))
+
+    @cached_property
     def uses(self) -> Mapping[Value, tuple[Node, ...]]:
         """Value -> the nodes that take it, in order."""
         users: dict[Value, list[Node]] = {}
