@@ -180,7 +180,7 @@ def check(
     for name in names:
         assert name is not None
         definition = module.models.get(name)
-        if not settings and opened.model is None and definition is not None and _is_open(name, module):
+        if not settings and opened.model is None and definition is not None and is_open(name, module):
             continue
         evaluation = evaluate(replace(opened, model=name), {}, _relevant(settings or {}, name, module), limits)
         found += evaluation.diagnostics
@@ -231,7 +231,7 @@ def check_definitions(module: Module, limits: Limits) -> list[Diagnostic]:
     return run.diagnostics
 
 
-def _is_open(name: str, module: Module) -> bool:
+def is_open(name: str, module: Module) -> bool:
     """Whether a model has parameters that neither a default nor a variant gives."""
     try:
         model, _, chain = module.model_chain(name)

@@ -5,20 +5,24 @@ from __future__ import annotations
 import click
 
 from cnnc.cli.common import out
+from compiler.load import is_open, load, open_spec, shipped
 
 
 @click.command("specs")
-def verb() -> int:
-    """List the shipped networks: name, parameters, multiply-adds, and what each is."""
-    from compiler.load import check_open, load, shipped
+@click.argument("name", required=False)
+def verb(name: str | None) -> int:
+    """List the shipped networks; with a NAME, print the file that it is written in."""
+    if name is not None:
+        out(open_spec(name).module.file.source.text)
+        return 0
     from cnnc.render.table import table
 
     rows = []
-    for name, spec in shipped().items():
-        if check_open(name):
-            continue  # a family: its variants are listed
-        graph = load(name)
+    for one in shipped():
+        if is_open(one, open_spec(one).module):
+            continue  # a family; its variants are listed
+        graph = load(one)
         title = graph.doc.split("\n\n")[0].replace("\n", " ")
-        rows.append((name, f"{graph.params:,}", f"{graph.macs:,}", spec.file, title))
-    out(table(("name", "parameters", "MACs", "file", "what it is"), rows, right=(1, 2)))
+        rows.append((one, f"{graph.params:,}", f"{graph.macs:,}", title))
+    out(table(("name", "parameters", "MACs", "what it is"), rows, right=(1, 2)))
     return 0

@@ -1,0 +1,116 @@
+"""The documentation is run: specs are checked, Python is executed, commands print what the page says.
+
+Code blocks by their first words:
+    cnn                 a spec without errors; `cnn file=NAME` also writes it beside the commands that follow
+    cnn E301            a spec that is refused with a code that begins so
+    python              executed, one namespace a page
+    console             lines with `$ ` are commands; what follows is their output, where a line `...` stands for any lines,
+                        and `...` within a line for any text
+Other blocks are not run.  A page's blocks run in order, in one empty folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from cnnc.cli import main
+from compiler.load import check
+from spec_lang.source import Source
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
+FENCE = re.compile(r"^```([^\n`]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+@dataclass
+class Block:
+    page: Path
+    line: int
+    words: list[str]
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.page.name}:{self.line}"
+
+
+def blocks(page: Path) -> Iterator[Block]:
+    text = page.read_text(encoding="utf-8")
+    for match in FENCE.finditer(text):
+        yield Block(page, text.count("\n", 0, match.start()) + 1, match[1].split(), match[2])
+
+
+def run_cnn(block: Block, folder: Path) -> None:
+    found = [d for d in check(Source(str(block), block.text)) if d.is_error]
+    options = block.words[1:]
+    if options and options[0].startswith("E"):
+        assert any(d.code.startswith(options[0]) for d in found), f"{block}: not refused with {options[0]}: {found}"
+        return
+    assert not found, f"{block}: {[d.message for d in found]}"
+    for option in options:
+        name = option.removeprefix("file=")
+        assert name != option, f"{block}: unknown word {option}"
+        (folder / name).write_text(block.text, encoding="utf-8")
+
+
+def run_console(block: Block) -> None:
+    command, expected = "", []
+    for line in [*block.text.splitlines(), "$ "]:
+        if not line.startswith("$ "):
+            expected.append(line)
+            continue
+        if command:
+            compare(block, command, run_command(block, command), expected)
+        command, expected = line[2:], []
+
+
+def run_command(block: Block, command: str) -> str:
+    words = shlex.split(command)
+    assert words[0] == "cnnc", f"{block}: only cnnc is run here: {command}"
+    captured = io.StringIO()
+    with contextlib.redirect_stdout(captured), contextlib.redirect_stderr(captured):
+        main(words[1:])
+    return captured.getvalue()
+
+
+def compare(block: Block, command: str, output: str, expected: list[str]) -> None:
+    lines = [re.escape(line.rstrip()).replace(r"\.\.\.", ".*") + "\n" for line in expected]
+    pattern = "".join(r"(?:.*\n)*?" if line == ".*\n" else line for line in lines)
+    shown = "".join(line.rstrip() + "\n" for line in output.splitlines())
+    assert re.fullmatch(pattern, shown), f"{block}: `{command}` prints\n{shown}\nand not\n" + "\n".join(expected)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_a_page_shows_is_what_happens(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    namespace: dict[str, object] = {"__name__": "__page__"}
+    for block in blocks(page):
+        match block.words[:1]:
+            case ["cnn"]:
+                run_cnn(block, tmp_path)
+            case ["python"]:
+                code = compile("\n" * block.line + block.text, str(page), "exec")
+                with contextlib.redirect_stdout(io.StringIO()):
+                    exec(code, namespace)
+            case ["console"]:
+                run_console(block)
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    for page in PAGES:
+        for link in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", FENCE.sub("", page.read_text(encoding="utf-8"))):
+            if not link.startswith(("http:", "https:")):
+                assert (page.parent / link).exists(), f"{page.name} links to {link}, which does not exist"
+
+
+def test_every_page_of_the_documentation_is_linked_from_the_readme_or_another_page() -> None:
+    text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    for page in (ROOT / "docs").glob("*.md"):
+        assert page.name in text.replace(f"# {page.name}", ""), f"nothing links to {page.name}"
