@@ -167,6 +167,12 @@ class Context:
 
     def bind(self, name: str, value: Any, span: Span) -> None:
         """Bind a name in the current scope; it must be new within the block or model."""
+        self.refuse_bound(name, span)
+        self.shadow(name, span)
+        self.env.bind(name, value, span)
+
+    def refuse_bound(self, name: str, span: Span) -> None:
+        """A problem where the name is reserved or bound already."""
         if name in ("it", "in"):
             raise Problem("E203", f"`{name}` is reserved for the flow", span, help=("choose another name",))
         env: Env | None = self.env
@@ -176,8 +182,6 @@ class Context:
                 raise Problem("E203", f"`{name}` is bound already; a name is bound once", span,
                               labels=(Label(first, "first bound here"),) if first else ())
             env = env.parent
-        self.shadow(name, span)
-        self.env.bind(name, value, span)
 
     def shadow(self, name: str, span: Span) -> None:
         from compiler.ops import OPS

@@ -306,6 +306,7 @@ def _branches(
             assert flow.it is not None
             tensors.append(flow.it)
         elif isinstance(item, ast.ForBranches):
+            refuse_rebinding(item.loop, context)
             for one in items(item.loop.iterable, context):
                 context.run.spend(item.span)
                 _branches(item.branches, start, context.inner(env=bound_loop(item.loop, one, context)), tensors)
@@ -345,9 +346,17 @@ def _for(statement: ast.For, context: Context) -> None:
     except (Problem, Poisoned):
         poison(context, statement.body)
         raise
+    refuse_rebinding(statement.loop, context)
     for item in over:
         context.run.spend(statement.span)
         run_body(statement.body, context.inner(env=bound_loop(statement.loop, item, context)))
+
+
+def refuse_rebinding(loop: ast.Loop, context: Context) -> None:
+    """A loop's names are new, like every name within a block or model."""
+    for name in loop.targets:
+        if name != "_":
+            context.refuse_bound(name, loop.span)
 
 
 def _repeat(statement: ast.Repeat, context: Context) -> None:

@@ -71,6 +71,9 @@ def evaluate_model(
             arguments = bind_parameters(model.parameters, given, outer, replace(context, env=outer),
                                         f"model {model.name}", model.name_span)
             builder.root.arguments = arguments
+            if not any(isinstance(statement, ast.Input) for statement in model.body.statements):
+                raise Problem("E214", f"the model `{model.name}` has no input", model.name_span,
+                              help=("`input image: [3, 224, 224]` as its first line",))
             run_body(model.body, context)
             graph = finish(context, model, arguments, bool(settings), train, doc or model.doc)
     except Problem as problem:
@@ -120,9 +123,6 @@ def finish(
 ) -> Graph | None:
     run, builder = context.run, context.run.builder
     assert isinstance(builder, ModelBuilder)
-    if not builder.inputs and not run.failed:
-        raise Problem("E214", f"the model `{model.name}` has no input", model.name_span,
-                      help=("`input image: [3, 224, 224]` as its first line",))
     outputs = collect_outputs(context, model)
     settings = train_settings(train, run)
     if run.failed or outputs is None:
