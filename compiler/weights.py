@@ -99,7 +99,7 @@ class Report:
         lines = [self.summary()]
         lines += [f"  missing     {name}" for name in self.missing]
         lines += [f"  unexpected  {name}" for name in self.unexpected]
-        lines += [f"  shape       {m.name}: {show_shape(m.found)} in the file, {show_shape(m.wanted)} in the model"
+        lines += [f"  shape       {m.name}: {show_shape(m.found)} in the file, {show_shape(m.wanted)} wanted"
                   for m in self.misshaped]
         lines += [f"  refused     {name}: {dtype}" for name, dtype in self.refused]
         lines += [f"  note        {note}" for note in self.notes()]
@@ -109,20 +109,21 @@ class Report:
         """An error for every name that does not fit, E510 to E513; long lists are cut."""
         made: list[Diagnostic] = []
 
-        def add(code: str, names: Iterable[tuple[str, str, tuple[str, ...]]], rest: str) -> None:
+        def add(code: str, names: Iterable[tuple[str, tuple[str, ...]]], rest: str) -> None:
             every = list(names)
-            for _, message, help in every[:SHOWN]:
+            for message, help in every[:SHOWN]:
                 made.append(Diagnostic(code, message, place=place, help=help, notes=(self.summary(),)))
             if len(every) > SHOWN:
                 made.append(Diagnostic(code, f"{len(every) - SHOWN} more {rest}", place=place))
 
-        add("E510", ((n, f"`{n}` is missing from the file", _suggest(n, self.unexpected, "the file has"))
+        add("E510", ((f"`{n}` is missing from the file", _suggest(n, self.unexpected, "the file has"))
                      for n in self.missing), "are missing")
-        add("E511", ((n, f"`{n}` is in the file and not in the model", _suggest(n, self.missing, "the model has"))
-                     for n in self.unexpected), "are not in the model")
-        add("E512", ((m.name, f"`{m.name}` is {show_shape(m.found)} in the file and {show_shape(m.wanted)}"
+        add("E511", ((f"`{n}` is in the file and not in the model",
+                      _suggest(n, self.missing, "the model has")) for n in self.unexpected),
+            "are not in the model")
+        add("E512", ((f"`{m.name}` is {show_shape(m.found)} in the file and {show_shape(m.wanted)}"
                       " in the model", ()) for m in self.misshaped), "have another shape")
-        add("E513", ((n, f"`{n}` is {dtype} in the file, and weights are floating-point numbers", ())
+        add("E513", ((f"`{n}` is {dtype} in the file, and weights are floating-point numbers", ())
                      for n, dtype in self.refused), "are of a type that is refused")
         return tuple(made)
 
@@ -145,8 +146,11 @@ def match(graph: Graph, available: Mapping[str, tuple[Shape, str]], *, training:
         names = {name.removeprefix(WRAPPER): name for name in available}
 
     source: dict[str, str] = {}
-    missing, absent, misshaped = [], [], []
-    refused, converted = [], []
+    missing: list[str] = []
+    absent: list[str] = []
+    misshaped: list[Misfit] = []
+    refused: list[tuple[str, str]] = []
+    converted: list[tuple[str, str]] = []
     for name, weight in graph.weights.items():
         if name not in names:
             (absent if weight.training and not training else missing).append(name)
