@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from backends.base import Array, Runnable
     from cnnc.render.summary import Summary
     from compiler.graph import Graph
-    from compiler.weights import LoadReport
     from spec_lang.diagnostics import Diagnostic
 
 
@@ -66,14 +65,14 @@ def load_weights(path: str | os.PathLike[str], graph: Graph) -> dict[str, Array]
 
     Raises `cnnc.Error` with the full report where names or shapes do not match.
     """
-    from compiler.weights import load_weights as read
+    from cnnc.weights_io import load_weights as read
 
     return read(path, graph)
 
 
 def save_weights(path: str | os.PathLike[str], weights: Mapping[str, Array], graph: Graph) -> None:
     """Write weights as safetensors, whole or not at all, with a checksum in the metadata."""
-    from compiler.weights import save_weights as write
+    from cnnc.weights_io import save_weights as write
 
     write(path, weights, graph)
 

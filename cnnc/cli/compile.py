@@ -37,7 +37,7 @@ def verb(spec: str, backend: str, output: str, weights: str | None, settings: tu
     made.check(graph)
     arrays = None
     if weights is not None:
-        from compiler.weights import load_weights
+        from cnnc.weights_io import load_weights
 
         arrays = load_weights(weights, graph)
     files = made.generate(graph, arrays)

@@ -16,7 +16,7 @@ def verb(spec: str, output: str | None, seed: int, settings: tuple[str, ...]) ->
     """Write initial weights for SPEC as safetensors, by its `init` rules."""
     from cnnc.files import target
     from compiler.initial import initial_weights
-    from compiler.weights import save_weights
+    from cnnc.weights_io import save_weights
 
     graph = load(spec, settings)
     path = output or f"{graph.name}.safetensors"
