@@ -108,7 +108,7 @@ def erfc(x: Array) -> Array:
     large = np.clip(size, 4, 27)  # e^(-27^2) is 0
     near = 1 - small * quotient(small * small, ERF_SMALL)
     inverse = 1 / (large * large)
-    far = (1 / np.sqrt(np.pi) - inverse * quotient(inverse, ERFC_LARGE)) / large
+    far = (np.pi ** -0.5 - inverse * quotient(inverse, ERFC_LARGE)) / large
     tail = np.exp(-np.minimum(size, 27) ** 2) * np.where(size <= 4, quotient(middle, ERFC_MIDDLE), far)
     upper = np.where(size <= 0.46875, near, tail)
     return np.where(x < 0, 2 - upper, upper)
@@ -116,13 +116,13 @@ def erfc(x: Array) -> Array:
 
 def gelu(x: Array) -> Array:
     """x Phi(x), Phi the standard normal distribution: the exact form."""
-    return x * (erfc(x * -np.sqrt(0.5).item()) * 0.5)
+    return x * (erfc(x * -(0.5 ** 0.5)) * 0.5)
 
 
 def gelu_backward(d: Array, x: Array) -> Array:
     """Gradient of `gelu`: Phi(x) + x phi(x)."""
-    density = np.exp(-0.5 * x * x) * (1 / np.sqrt(2 * np.pi).item())
-    return d * (erfc(x * -np.sqrt(0.5).item()) * 0.5 + x * density)
+    density = np.exp(-0.5 * x * x) * (2 * np.pi) ** -0.5
+    return d * (erfc(x * -(0.5 ** 0.5)) * 0.5 + x * density)
 
 
 def sigmoid(x: Array) -> Array:

@@ -10,7 +10,6 @@ from backends.numpy.kernels.arrays import Array
 from backends.numpy.kernels.window import (
     add_windows,
     both_ends,
-    extended,
     padded,
     padded_backward,
     per_axis,
@@ -21,11 +20,12 @@ from backends.numpy.kernels.window import (
 TILE = 1 << 20
 
 
-def tiles(images: int, rows: int, numbers_per_row: int) -> Iterator[tuple[slice, slice]]:
-    """Slices of (images, output rows) whose columns hold about `TILE` numbers."""
+def tiles(images: int, depth: int, out: tuple[int, ...]) -> Iterator[tuple[slice, slice]]:
+    """Slices of (images, output rows) whose columns, of so many numbers each, hold about `TILE` numbers."""
+    rows, numbers_per_row = out[0], depth * int(np.prod(out[1:]))
     per_image = rows * numbers_per_row
     if per_image <= TILE:
-        step = max(1, TILE // max(1, per_image))
+        step = max(1, TILE // per_image)
         for first in range(0, images, step):
             yield slice(first, min(first + step, images)), slice(0, rows)
         return
@@ -39,15 +39,13 @@ def columns_of(seen: Array, images: slice, rows: slice, groups: int) -> Array:
     """The windows of one tile as columns, [n, groups, C / groups * kernel, positions]."""
     rank = (seen.ndim - 2) // 2
     part = seen[(images, *(slice(None),) * (1 + rank), rows)]
-    depth = seen.shape[1] // groups
-    for extent in seen.shape[2:2 + rank]:
-        depth *= extent
-    return part.reshape(part.shape[0], groups, depth, part.size // max(1, part.shape[0] * groups * depth))
+    depth = seen.shape[1] // groups * int(np.prod(seen.shape[2:2 + rank]))
+    return part.reshape(part.shape[0], groups, depth, -1)
 
 
 def conv(x: Array, weight: Array, bias: Array | None = None, *, stride: int | tuple[int, ...] = 1,
-         pad: int | tuple[tuple[int, int], ...] = 0, overhang: int | tuple[int, ...] = 0,
-         dilation: int | tuple[int, ...] = 1, groups: int = 1, pad_mode: str = "constant") -> Array:
+         pad: int | tuple[tuple[int, int], ...] = 0, dilation: int | tuple[int, ...] = 1, groups: int = 1,
+         pad_mode: str = "zeros") -> Array:
     """y[n, o, i] = bias[o] + sum over c, u of weight[o, c, u] * padded x[n, c, i * stride + u * dilation].
 
     x [N, C, ...], weight [O, C / groups, *kernel] -> [N, O, ...].  Output o sees the input
@@ -55,11 +53,11 @@ def conv(x: Array, weight: Array, bias: Array | None = None, *, stride: int | tu
     """
     rank, filters = x.ndim - 2, weight.shape[0]
     kernel, stride, dilation = weight.shape[2:], per_axis(stride, rank), per_axis(dilation, rank)
-    seen = windows(extended(padded(x, pad, pad_mode), overhang), kernel, stride, dilation)
+    seen = windows(padded(x, pad, pad_mode), kernel, stride, dilation)
     out = seen.shape[2 + rank:]
     y = np.empty((x.shape[0], filters, *out), x.dtype)
     matrix = weight.reshape(groups, filters // groups, -1)
-    for images, rows in tiles(x.shape[0], out[0], x.shape[1] * weight[0, 0].size * int(np.prod(out[1:]))):
+    for images, rows in tiles(x.shape[0], x.shape[1] * weight[0, 0].size, out):
         target = y[images, :, rows]
         target[...] = (matrix @ columns_of(seen, images, rows, groups)).reshape(target.shape)
     if bias is not None:
@@ -68,37 +66,30 @@ def conv(x: Array, weight: Array, bias: Array | None = None, *, stride: int | tu
 
 
 def conv_input_gradient(d: Array, shape: tuple[int, ...], weight: Array, *, stride: int | tuple[int, ...] = 1,
-                        pad: int | tuple[tuple[int, int], ...] = 0, overhang: int | tuple[int, ...] = 0,
-                        dilation: int | tuple[int, ...] = 1, groups: int = 1,
-                        pad_mode: str = "constant") -> Array:
+                        pad: int | tuple[tuple[int, int], ...] = 0, dilation: int | tuple[int, ...] = 1,
+                        groups: int = 1, pad_mode: str = "zeros") -> Array:
     """Gradient of `conv` for its input of this shape: each window gets back weight^T d."""
     rank, filters = d.ndim - 2, weight.shape[0]
     kernel, stride, dilation = weight.shape[2:], per_axis(stride, rank), per_axis(dilation, rank)
-    ends, beyond = both_ends(pad, rank), per_axis(overhang, rank)
-    total = np.zeros((*shape[:2], *(size + begin + end + more for size, (begin, end), more
-                                    in zip(shape[2:], ends, beyond, strict=True))), d.dtype)
-    out = d.shape[2:]
+    total = np.zeros((*shape[:2], *(begin + size + end for size, (begin, end)
+                                    in zip(shape[2:], both_ends(pad, rank), strict=True))), d.dtype)
     matrix = weight.reshape(groups, filters // groups, -1).swapaxes(1, 2)
-    for images, rows in tiles(shape[0], out[0], shape[1] * weight[0, 0].size * int(np.prod(out[1:]))):
+    for images, rows in tiles(shape[0], shape[1] * weight[0, 0].size, d.shape[2:]):
         part = d[images, :, rows]
         parts = matrix @ part.reshape(part.shape[0], groups, filters // groups, -1)
         add_windows(total[images, :, rows.start * stride[0]:],
                     parts.reshape(part.shape[0], shape[1], *kernel, *part.shape[2:]), stride, dilation)
-    inner = tuple(slice(0, size - more) for size, more in zip(total.shape[2:], beyond, strict=True))
-    return padded_backward(total[(..., *inner)], ends, pad_mode)
+    return padded_backward(total, pad, pad_mode)
 
 
 def conv_weight_gradient(d: Array, x: Array, shape: tuple[int, ...], *, stride: int | tuple[int, ...] = 1,
-                         pad: int | tuple[tuple[int, int], ...] = 0, overhang: int | tuple[int, ...] = 0,
-                         dilation: int | tuple[int, ...] = 1, groups: int = 1,
-                         pad_mode: str = "constant") -> Array:
+                         pad: int | tuple[tuple[int, int], ...] = 0, dilation: int | tuple[int, ...] = 1,
+                         groups: int = 1, pad_mode: str = "zeros") -> Array:
     """Gradient of `conv` for its weight of this shape: d times the columns of x, over all windows."""
     rank, filters, kernel = x.ndim - 2, shape[0], shape[2:]
-    seen = windows(extended(padded(x, pad, pad_mode), overhang), kernel,
-                   per_axis(stride, rank), per_axis(dilation, rank))
+    seen = windows(padded(x, pad, pad_mode), kernel, per_axis(stride, rank), per_axis(dilation, rank))
     total = np.zeros((groups, filters // groups, shape[1] * int(np.prod(kernel))), x.dtype)
-    out = d.shape[2:]
-    for images, rows in tiles(x.shape[0], out[0], x.shape[1] * int(np.prod(kernel)) * int(np.prod(out[1:]))):
+    for images, rows in tiles(x.shape[0], x.shape[1] * int(np.prod(kernel)), d.shape[2:]):
         part = d[images, :, rows]
         part = part.reshape(part.shape[0], groups, filters // groups, -1)
         total += (part @ columns_of(seen, images, rows, groups).swapaxes(2, 3)).sum(axis=0)

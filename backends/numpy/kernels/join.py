@@ -50,3 +50,13 @@ def unstretched(d: Array, shape: tuple[int, ...]) -> Array:
     extra = d.ndim - len(shape)
     axes = tuple(a for a in range(d.ndim) if a < extra or (shape[a - extra] == 1 and d.shape[a] != 1))
     return d.sum(axis=axes, keepdims=True).reshape(shape) if axes else d
+
+
+def concat(*xs: Array, axis: int = 1) -> Array:
+    """One after the other along an axis."""
+    return np.concatenate(xs, axis=axis)
+
+
+def concat_backward(d: Array, sizes: tuple[int, ...], axis: int = 1) -> list[Array]:
+    """Gradients of `concat`: the part of d that belongs to each."""
+    return np.split(d, np.cumsum(sizes[:-1]), axis=axis)

@@ -52,7 +52,7 @@ def maxpool_backward(d: Array, x: Array, y: Array, kernel: int | tuple[int, ...]
 
 
 def window_divisor(sizes: tuple[int, ...], out: tuple[int, ...], kernel: tuple[int, ...], stride: tuple[int, ...],
-                   ends: tuple[tuple[int, int], ...], divisor: str | int) -> Array:
+                   ends: tuple[tuple[int, int], ...], divisor: str | float) -> Array:
     """What each window's sum is divided by, an array [*out].
 
     padded: its positions in the padded input; valid: those in the input; window: all that the
@@ -70,7 +70,7 @@ def window_divisor(sizes: tuple[int, ...], out: tuple[int, ...], kernel: tuple[i
 
 def avgpool(x: Array, kernel: int | tuple[int, ...], *, stride: int | tuple[int, ...] | None = None,
             pad: int | tuple[tuple[int, int], ...] = 0, overhang: int | tuple[int, ...] = 0,
-            divisor: str | int = "padded") -> Array:
+            divisor: str | float = "padded") -> Array:
     """The mean of each window over zero padding; `divisor` as in `window_divisor`."""
     rank, sizes = x.ndim - 2, x.shape[2:]
     kernel, ends, once = per_axis(kernel, rank), both_ends(pad, rank), (1,) * rank
@@ -86,7 +86,7 @@ def avgpool(x: Array, kernel: int | tuple[int, ...], *, stride: int | tuple[int,
 def avgpool_backward(d: Array, shape: tuple[int, ...], kernel: int | tuple[int, ...], *,
                      stride: int | tuple[int, ...] | None = None,
                      pad: int | tuple[tuple[int, int], ...] = 0, overhang: int | tuple[int, ...] = 0,
-                     divisor: str | int = "padded") -> Array:
+                     divisor: str | float = "padded") -> Array:
     """Gradient of `avgpool` for its input of this shape: each number gets its share of d."""
     rank, sizes = len(shape) - 2, shape[2:]
     kernel, ends, once = per_axis(kernel, rank), both_ends(pad, rank), (1,) * rank
@@ -108,7 +108,7 @@ def globalavgpool(x: Array) -> Array:
 def globalavgpool_backward(d: Array, shape: tuple[int, ...]) -> Array:
     """Gradient of `globalavgpool`: d spread evenly over all positions."""
     dx = np.empty(shape, d.dtype)
-    dx[...] = d / (dx[0, 0].size if len(dx) else 1)
+    dx[...] = d / int(np.prod(shape[2:]))
     return dx
 
 

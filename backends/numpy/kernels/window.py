@@ -23,16 +23,32 @@ def both_ends(pad: int | tuple[tuple[int, int], ...], rank: int) -> tuple[tuple[
     return ((pad, pad),) * rank if isinstance(pad, int) else pad
 
 
-def padded(x: Array, pad: int | tuple[tuple[int, int], ...], mode: str = "constant", value: float = 0) -> Array:
-    """x with its spatial axes extended; `mode` is one of `np.pad`: constant, reflect, edge, wrap."""
+def border(size: int, begin: int, end: int, mode: str) -> Array:
+    """The position that each position of a padded axis copies; `mode` is reflect, replicate or circular."""
+    places = np.arange(-begin, size + end)
+    if mode == "circular":
+        return places % size
+    if mode == "reflect":
+        return size - 1 - np.abs(size - 1 - np.abs(places))
+    return np.clip(places, 0, size - 1)
+
+
+def padded(x: Array, pad: int | tuple[tuple[int, int], ...], mode: str = "zeros", value: float = 0) -> Array:
+    """x with its spatial axes extended: by `value`, or by copies as `border` says."""
     ends = both_ends(pad, x.ndim - 2)
     if not any(begin or end for begin, end in ends):
         return x
-    widths = ((0, 0), (0, 0), *ends)
-    return np.pad(x, widths, constant_values=value) if mode == "constant" else np.pad(x, widths, mode=mode)  # type: ignore[call-overload,no-any-return]
+    if mode == "zeros":
+        whole = np.full((*x.shape[:2], *(begin + size + end for size, (begin, end)
+                                         in zip(x.shape[2:], ends, strict=True))), value, x.dtype)
+        whole[(..., *(slice(begin, begin + size) for size, (begin, _) in zip(x.shape[2:], ends, strict=True)))] = x
+        return whole
+    for axis, (begin, end) in enumerate(ends, start=2):
+        x = x.take(border(x.shape[axis], begin, end, mode), axis=axis)
+    return x
 
 
-def padded_backward(d: Array, pad: int | tuple[tuple[int, int], ...], mode: str = "constant") -> Array:
+def padded_backward(d: Array, pad: int | tuple[tuple[int, int], ...], mode: str = "zeros") -> Array:
     """Gradient of what `padded` extended: what a copy received goes back to its original."""
     for axis, (begin, end) in enumerate(both_ends(pad, d.ndim - 2), start=2):
         if not (begin or end):
@@ -40,11 +56,9 @@ def padded_backward(d: Array, pad: int | tuple[tuple[int, int], ...], mode: str 
         whole = np.moveaxis(d, axis, 0)
         size = len(whole) - begin - end
         inner = whole[begin:begin + size]
-        if mode != "constant":
-            inner = inner.copy()
-            origins = np.pad(np.arange(size), (begin, end), mode=mode)  # type: ignore[call-overload]
-            for place in (*range(begin), *range(begin + size, begin + size + end)):
-                inner[origins[place]] += whole[place]
+        if mode != "zeros":
+            inner = np.zeros_like(inner)
+            np.add.at(inner, border(size, begin, end, mode), whole)
         d = np.moveaxis(inner, 0, axis)
     return d
 
@@ -87,21 +101,23 @@ def add_windows(total: Array, parts: Array, stride: tuple[int, ...], dilation: t
         total[(..., *seen)] += parts[(slice(None), slice(None), *place)]
 
 
-def overhang(sizes: tuple[int, ...], kernel: int | tuple[int, ...], stride: int | tuple[int, ...],
+def overhang(sizes: tuple[int, ...], kernel: int | tuple[int, ...], stride: int | tuple[int, ...] | None = None,
              pad: int | tuple[tuple[int, int], ...] = 0, dilation: int | tuple[int, ...] = 1,
              rule: str = "ceil") -> tuple[int, ...]:
     """Positions past the padded end that the last window of `round = ceil` (or `caffe`) needs, per axis.
 
-    A last window that would start past the input and its begin pad is dropped; Caffe drops it only
+    A last window that would start past the input and its begin pad is left out; Caffe does so only
     where there is padding.
     """
     rank = len(sizes)
+    kernel, ends = per_axis(kernel, rank), both_ends(pad, rank)
+    stride = kernel if stride is None else per_axis(stride, rank)
+    clipped = rule == "ceil" or any(begin or end for begin, end in ends)
     found = []
-    for size, k, s, (begin, end), d in zip(sizes, per_axis(kernel, rank), per_axis(stride, rank),
-                                           both_ends(pad, rank), per_axis(dilation, rank), strict=True):
-        extent = d * (k - 1) + 1
-        count = -((extent - size - begin - end) // s) + 1
-        if (rule == "ceil" or begin or end) and (count - 1) * s >= size + begin:
-            count -= 1
-        found.append(max(0, (count - 1) * s + extent - size - begin - end))
+    for size, k, s, (begin, end), d in zip(sizes, kernel, stride, ends, per_axis(dilation, rank), strict=True):
+        reach = d * (k - 1) + 1 - size - begin - end  # of the first window past the end
+        last = -(reach // s)
+        if clipped and last * s >= size + begin:
+            last -= 1
+        found.append(max(0, last * s + reach))
     return tuple(found)

@@ -1,0 +1,258 @@
+"""The generated file: header, class, and the kernels that it uses."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from collections.abc import Iterable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import PurePath
+
+from backends.numpy.emit.base import Call, shown
+from backends.numpy.emit.body import Body, Statement
+from backends.numpy.include import included, kernels
+from backends.writer import Names, Writer, comment, identifier, literal
+from compiler.graph import Graph
+from compiler.ops.dropout import Dropout
+from compiler.ops.norm import BatchNorm
+
+_WIDTH = 110
+_REMARKS = 88  # where remarks stand at most, if they are aligned
+
+
+def class_name(graph: Graph) -> str:
+    """The model's name in the form of a class: `vgg16_bn` becomes `Vgg16Bn`."""
+    words = [word for word in identifier(graph.name).split("_") if word]
+    made = "".join(word[0].upper() + word[1:] for word in words) or "Model"
+    return Names((*kernels(), "Array")).fresh(made)
+
+
+def file_name(graph: Graph) -> str:
+    """`vgg16_bn.py`; a name that would hide NumPy or a module of Python's own gets `_model` behind it."""
+    made = identifier(graph.name)
+    hides = made in sys.stdlib_module_names or made in ("numpy", "torch", "onnx", "onnxruntime", "cnnc")
+    return f"{made}_model.py" if hides else f"{made}.py"
+
+
+def module_source(graph: Graph) -> str:
+    """The file for a graph (with what exists in training alone)."""
+    body = Body(graph)
+    if any(weight.training for weight in graph.weights.values()):
+        body.kernels.add("check_present")
+    writer = Writer()
+    chosen = included(body.kernels)
+    iterates = any("Iterator[" in kernel.source for kernel in chosen)
+    _write_header(writer, graph, "Iterator, Mapping" if iterates else "Mapping")
+    _write_class(writer, graph, body)
+    writer.blank(2)
+    writer.line("# -- kernels " + "-" * 90)
+    for kernel in chosen:
+        writer.blank(1 if kernel.is_constant else 2)
+        writer.lines(kernel.source)
+    return writer.text()
+
+
+def _write_header(writer: Writer, graph: Graph, protocols: str) -> None:
+    # Foreign text stands on the third line or later: Python reads `coding:` in the first two.
+    source = PurePath(graph.source_name).name
+    writer.line('"""A convolutional network in NumPy, forward and backward.')
+    writer.blank()
+    writer.line(f"Model `{comment(graph.name)}`{f' of {comment(source)}' if source else ''}, written by cnnc {_version()}.")
+    writer.line(f"Parameters: {graph.params:,}.  Multiply-accumulates for one image: {graph.macs:,}.")
+    writer.line('"""')
+    writer.blank()
+    writer.line("from __future__ import annotations")
+    writer.blank()
+    writer.line(f"from collections.abc import {protocols}")
+    writer.blank()
+    writer.line("import numpy as np")
+    writer.blank()
+    writer.line("Array = np.ndarray")
+
+
+def _version() -> str:
+    try:
+        return version("cnnc")
+    except PackageNotFoundError:  # run from a folder that was never installed
+        return "(not installed)"
+
+
+def _write_class(writer: Writer, graph: Graph, body: Body) -> None:
+    drops = any(isinstance(node.op, Dropout) for node in graph.nodes)
+    statistics = [name for node in graph.nodes if isinstance(node.op, BatchNorm)
+                  for own, name in node.weights.items() if own.startswith("running_")]
+    training_only = [name for name, weight in graph.weights.items() if weight.training]
+    writer.blank(2)
+    writer.line(f"class {class_name(graph)}:")
+    with writer.indent():
+        _write_docstring(writer, graph, body, drops)
+        writer.blank()
+        writer.line("#: The shape of every weight, by its name in the spec.")
+        _write_table(writer, "SHAPES: dict[str, tuple[int, ...]]", [f"{literal(name)}: {shown(weight.shape)}"
+                                        for name, weight in graph.weights.items()], "{}")
+        if statistics:
+            writer.line("#: What batchnorm changes while it trains.")
+            _write_table(writer, "STATISTICS", [literal(name) for name in dict.fromkeys(statistics)], "()")
+        if training_only:
+            writer.line("#: What is used in training alone, and may be missing otherwise.")
+            _write_table(writer, "TRAINING_ONLY", [literal(name) for name in training_only], "()")
+        writer.blank()
+        writer.line("def __init__(self, weights: Mapping[str, Array], dtype: type = np.float32"
+                    f"{', seed: int = 0' if drops else ''}) -> None:")
+        with writer.indent():
+            optional = ", optional=self.TRAINING_ONLY" if training_only else ""
+            writer.line("self.dtype = dtype")
+            writer.line(f"self.weights = checked_weights(weights, self.SHAPES, dtype{optional})")
+            if statistics:
+                writer.line("for name in self.STATISTICS:")
+                writer.line("    if name in self.weights:")
+                writer.line("        self.weights[name] = self.weights[name].copy()")
+            if drops:
+                writer.line("self.generator = np.random.default_rng(seed)")
+            writer.line("self._saved = Saved(keep=False, training=False)")
+        writer.blank()
+        _write_forward(writer, graph, body, training_only)
+        writer.blank()
+        _write_backward(writer, graph, body)
+
+
+def _write_docstring(writer: Writer, graph: Graph, body: Body, drops: bool) -> None:
+    doc = comment(" ".join(graph.doc.split())) or f"The model `{comment(graph.name)}`."
+    first, *rest = textwrap.wrap(doc, _WIDTH - 12)
+    writer.line(f'"""{first}')
+    for line in rest:
+        writer.line(line)
+    writer.blank()
+    writer.line("`weights` maps each name of `SHAPES` to an array; they, and what flows, are of type `dtype`.")
+    if drops:
+        writer.line("`seed` starts the generator of dropout.")
+    writer.line('"""')
+
+
+def _write_table(writer: Writer, name: str, rows: Sequence[str], brackets: str) -> None:
+    """A class attribute with a row per line, or an empty one."""
+    if not rows:
+        writer.line(f"{name} = {brackets}")
+        return
+    writer.line(f"{name} = {brackets[0]}")
+    for row in rows:
+        writer.line(f"    {row},")
+    writer.line(brackets[1])
+
+
+def _signature(name: str, parameters: Iterable[str], options: str, result: str) -> str:
+    return f"def {name}(self, {', '.join(f'{p}: Array' for p in parameters)}, *, {options}) -> {result}:"
+
+
+def _write_forward(writer: Writer, graph: Graph, body: Body, training_only: Sequence[str]) -> None:
+    result = "Array" if body.single is not None else "dict[str, Array]"
+    _write_long(writer, _signature("forward", body.parameters, "training: bool = False, keep: bool | None = None", result))
+    with writer.indent():
+        writer.line(f'"""{_result_words(body)} in inference mode, or in training mode.')
+        writer.blank()
+        writer.line("`keep` keeps what `backward` needs; it is kept in training unless told otherwise.")
+        writer.line('"""')
+        if graph.weights:
+            writer.line("w = self.weights")
+        writer.line("s = self._saved = Saved(training if keep is None else keep, training)")
+        if training_only:
+            writer.line("if training:")
+            writer.line("    check_present(w, self.TRAINING_ONLY)")
+        writer.blank()
+        _write_statements(writer, body.forward, "training")
+        if body.single is not None:
+            writer.line(f"return {body.local(body.outputs[body.single])}")
+            return
+        always = {name: value for name, value in body.outputs.items() if not body.in_training(value)}
+        rest = {name: value for name, value in body.outputs.items() if body.in_training(value)}
+        _write_pairs(writer, "outputs =" if rest else "return", body, always)
+        if rest:
+            writer.line("if training:")
+            for name, value in rest.items():
+                writer.line(f"    outputs[{literal(name)}] = {body.local(value)}")
+            writer.line("return outputs")
+
+
+def _result_words(body: Body) -> str:
+    return "The output" if body.single is not None else "The outputs by name"
+
+
+def _write_pairs(writer: Writer, start: str, body: Body, values: dict[str, object]) -> None:
+    pairs = [f"{literal(name)}: {body.local(body.outputs[name])}" for name in values]
+    one = f"{start} {{{', '.join(pairs)}}}"
+    if len(one) <= _WIDTH - 8:
+        writer.line(one)
+        return
+    writer.line(f"{start} {{")
+    for pair in pairs:
+        writer.line(f"    {pair},")
+    writer.line("}")
+
+
+def _write_backward(writer: Writer, graph: Graph, body: Body) -> None:
+    if body.single is not None:
+        given = body.gradient(body.outputs[body.single])
+        start = f"def backward(self, {given}: Array"
+    else:
+        start = "def backward(self, gradients: Mapping[str, Array]"
+    writer.line(f"{start}, *, inputs: bool = True) -> tuple[dict[str, Array], dict[str, Array]]:")
+    with writer.indent():
+        writer.line('"""Gradients of the weights, and of the inputs unless they are not asked for, after `forward` with `keep`.')
+        writer.blank()
+        what = "the gradient of the output" if body.single is not None else "the gradients of the outputs, by name"
+        writer.line(f"Given is {what}.")
+        writer.line('"""')
+        writer.line("if not self._saved.keep:")
+        writer.line('    raise ValueError("nothing was kept: call forward with keep=True, or training=True, first")')
+        trained = any(weight.trainable for weight in graph.weights.values())
+        if any("w[" in f"{one.target} {one.expression}" for one in body.backward):
+            writer.line("w = self.weights")
+        writer.line("s = self._saved")
+        writer.line("g: dict[str, Array] = {}")
+        writer.blank()
+        _write_statements(writer, body.backward, "s.training")
+        pairs = ", ".join(f"{literal(name)}: {body.gradient(value)}" for name, value in graph.inputs.items())
+        writer.line(f"return {'g' if trained else '{}'}, {{{pairs}}} if inputs else {{}}")
+
+
+def _write_long(writer: Writer, text: str) -> None:
+    """A signature, broken after its bracket where it is too long."""
+    if len(text) <= _WIDTH - 4:
+        writer.line(text)
+        return
+    start, rest = text.split("(", 1)
+    writer.line(f"{start}(")
+    writer.line(f"    {rest}")
+
+
+def _write_statements(writer: Writer, statements: Sequence[Statement], training: str) -> None:
+    """Lines with their remarks in one column; runs of what is conditional stand under one `if`."""
+    lines: list[tuple[str, str]] = []
+    open_condition = ""
+    for one in statements:
+        condition = " and ".join([*([training] if one.training else []), *(["inputs"] if one.inputs else [])])
+        if condition != open_condition and condition:
+            lines.append((f"if {condition}:", ""))
+        open_condition = condition
+        lines += _lines(one, "    " if condition else "")
+    column = max((len(text) for text, remark in lines if remark and len(text) <= _REMARKS), default=0)
+    for text, remark in lines:
+        writer.line(f"{text.ljust(column)}  # {remark}" if remark else text)
+
+
+def _lines(one: Statement, margin: str) -> list[tuple[str, str]]:
+    start = f"{margin}{one.target} = " if one.target else margin
+    text = f"{start}{one.expression}"
+    if len(text) <= _WIDTH - 8 or not isinstance(one.expression, Call):
+        return [(text, one.remark)]
+    call = one.expression
+    lines = [(f"{start}{call.callee}{call.opening}", one.remark)]
+    row = f"{margin}   "
+    for place, argument in enumerate(call.arguments):
+        last = place == len(call.arguments) - 1
+        piece = f" {argument}{call.closing if last else ','}"
+        if len(row) + len(piece) > _WIDTH - 8 and row.strip():
+            lines.append((row, ""))
+            row = f"{margin}   "
+        row += piece
+    return [*lines, (row, "")]
