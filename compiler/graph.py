@@ -202,7 +202,7 @@ class Graph:
         What works number by number writes over its input (activations, batchnorm, dropout), and views
         (flatten, reshape, identity) take nothing: see `Op.new_volume`.  Times 4 it is bytes of float32.
         """
-        results = (v for node in self.nodes if node.op.new_volume for v in node.outputs)
+        results = (v for node in self.nodes if node.op.new_volume(node.input_types) for v in node.outputs)
         return sum(v.type.elements for v in (*self.inputs.values(), *results))
 
     @cached_property

@@ -162,11 +162,11 @@ class Op(Declared):
         """Floating-point operations for one image: 2 per MAC, plus what else the formula does."""
         return 2 * self.macs(inputs, outputs)
 
-    @property
-    def new_volume(self) -> bool:
+    def new_volume(self, inputs: Sequence[TensorType]) -> bool:
         """Whether the result needs room of its own.
 
-        False for what works number by number and can write over its input, and for views.
+        False for what works number by number and can write over its input, for views, and for
+        pools that leave everything as it is.
         `memory` counts the inputs of the model and every result for which this holds.
         """
         return not self.elementwise

@@ -178,10 +178,9 @@ class Add(_Join):
     def infer(self, inputs: Sequence[TensorType]) -> tuple[TensorType, ...]:
         return (self.result(inputs, *_stretched(self.name, inputs)),)
 
-    @property
-    def new_volume(self) -> bool:
+    def new_volume(self, inputs: Sequence[TensorType]) -> bool:
         """A number alone is added in place."""
-        return self.constant is None
+        return len(inputs) > 1
 
     def flops(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> int:
         """One addition per output number for each term beyond the first."""
@@ -204,10 +203,9 @@ class Multiply(_Join):
     def infer(self, inputs: Sequence[TensorType]) -> tuple[TensorType, ...]:
         return (self.result(inputs, *_stretched(self.name, inputs)),)
 
-    @property
-    def new_volume(self) -> bool:
+    def new_volume(self, inputs: Sequence[TensorType]) -> bool:
         """A number alone is multiplied in place."""
-        return self.constant is None
+        return len(inputs) > 1
 
     def flops(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> int:
         """One multiplication per output number for each factor beyond the first."""

@@ -63,8 +63,7 @@ class BatchNorm(WeightedOp):
         )
         return (*(_affine(shape[0]) if self.affine else ()), *running)
 
-    @property
-    def new_volume(self) -> bool:
+    def new_volume(self, inputs: Sequence[TensorType]) -> bool:
         """At inference it is a factor and an offset per channel, and works in place."""
         return False
 

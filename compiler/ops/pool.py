@@ -146,6 +146,10 @@ class _Whole(Op):
             x.with_shape((x.shape[0], *(1 for _ in x.spatial)), (x.free[0], *(False for _ in x.spatial))),
         )
 
+    def new_volume(self, inputs: Sequence[TensorType]) -> bool:
+        """Not where there is one position already."""
+        return any(size > 1 for size in inputs[0].spatial)
+
     def flops(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> int:
         """One operation per input number."""
         return inputs[0].elements
@@ -226,6 +230,10 @@ class _Adaptive(Op):
         x, sizes = inputs[0], self.sizes(inputs)
         free = inputs[self.like].free[1:] if self.like is not None else (False,) * len(sizes)
         return (x.with_shape((x.shape[0], *sizes), (x.free[0], *free)),)
+
+    def new_volume(self, inputs: Sequence[TensorType]) -> bool:
+        """Not where the input has the size already: as in VGG, whose 7x7 map is pooled to 7x7."""
+        return self.sizes(inputs) != inputs[0].spatial
 
     def flops(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> int:
         """At most one operation per element of the largest window, for each output."""

@@ -1,0 +1,342 @@
+"""The table of a model: volume, memory, weights, MACs and receptive field of every layer, and the totals.
+
+The data is here, with a plain rendering, JSON and HTML; the command line draws it for a terminal.
+Volumes are written as lectures do, height by width by channels (`224x224x64`).
+"""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from compiler import cost
+from compiler.declare import Arg, Axis, BadValue, Context, Pads, PerAxis, Tensor, show
+from compiler.graph import Graph, Node, Value
+from compiler.ops.base import TensorType
+from compiler.ops.checks import as_tuple, axis_name, by_sizes
+from compiler.ops.dense import Fc
+from compiler.ops.reshape import Flatten
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line: an input, a raw weight, or a layer.
+
+    `shape` is [C, H, W] without the batch.  `memory` counts numbers, 0 for what works in place;
+    `weights` are the numbers without `biases`, `params` the trainable ones of both.  Formulas are empty
+    where there is nothing to multiply.  `field` and `jump` are per spatial axis, None where
+    no spatial axis is left.
+    """
+
+    name: str
+    layer: str
+    shape: tuple[int, ...]
+    memory_formula: str = ""
+    memory: int = 0
+    weights_formula: str = ""
+    weights: int = 0
+    biases: int = 0
+    params: int = 0
+    macs: int = 0
+    flops: int = 0
+    field: tuple[int, ...] | None = None
+    jump: tuple[int, ...] | None = None
+    training: bool = False
+
+    @property
+    def volume(self) -> str:
+        """The shape as lectures write it: `224x224x64`."""
+        return by_sizes((*self.shape[1:], *self.shape[:1])) or "1"
+
+    @property
+    def memory_text(self) -> str:
+        """`224*224*64 = 3.2M`; empty for what works in place."""
+        if not self.memory:
+            return ""
+        return (
+            f"{self.memory_formula} = {short(self.memory)}"
+            if "*" in self.memory_formula
+            else self.memory_formula
+        )
+
+    @property
+    def weights_text(self) -> str:
+        """`(3*3*3)*64 = 1,728`; empty without weights."""
+        if not self.weights:
+            return ""
+        return (
+            f"{self.weights_formula} = {self.weights:,}"
+            if "*" in self.weights_formula
+            else f"{self.weights:,}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The rows of a model in the order in which they run, and its totals.
+
+    `memory` counts numbers (see `Graph.memory`); `memory_bytes` is that in float32.  `weights` and
+    `biases` are the sums of their columns, frozen ones included; `params` counts what is trained.
+    """
+
+    model: str
+    rows: tuple[Row, ...]
+    params: int
+    weights: int
+    biases: int
+    macs: int
+    flops: int
+    memory: int
+    free: tuple[str, ...] = ()
+
+    @property
+    def memory_bytes(self) -> int:
+        return cost.FLOAT32_BYTES * self.memory
+
+
+def short(count: int) -> str:
+    """A number to two digits, as lectures print it: `3.2M`, `150K`, `25K`.
+
+    >>> short(3_211_264), short(150_528), short(999_999), short(784)
+    ('3.2M', '150K', '1M', '784')
+    """
+    if count < 1000:
+        return str(count)
+    digits = len(str(count))
+    rounded = (count + 5 * 10 ** (digits - 3)) // 10 ** (digits - 2) * 10 ** (digits - 2)
+    for unit, letter in ((10**12, "T"), (10**9, "G"), (10**6, "M"), (1000, "K")):
+        if rounded >= unit:
+            tenths = rounded * 10 // unit
+            return f"{tenths // 10}{'.' + str(tenths % 10) if tenths % 10 else ''}{letter}"
+    raise AssertionError(count)
+
+
+def summarise(graph: Graph) -> Summary:
+    """The summary of a graph."""
+    names = {id(value): name for name, value in graph.inputs.items()}
+    for node in graph.nodes:
+        names.update((id(value), value.name or node.name) for value in node.outputs)
+    rows = [Row(name, "input", v.shape, formula(v.type), v.type.elements) for name, v in graph.inputs.items()]
+    rows += [
+        Row(
+            weight.name,
+            "weight" if weight.trainable else "weight(trainable = false)",
+            weight.shape,
+            weights_formula="*".join(map(str, weight.shape)),
+            weights=weight.elements if cost.counts(weight) else 0,
+            params=weight.elements if weight.trainable else 0,
+            training=weight.training,
+        )
+        for weight in graph.weights.values()
+        if weight.layer == "weight"
+    ]
+    for one in cost.costs(graph):
+        node = one.node
+        rows.append(
+            Row(
+                node.name,
+                layer_text(node, names),
+                node.output.shape,
+                formula(node.output.type) if one.memory else "",
+                one.memory,
+                _weights_formula(graph, node) if one.weights else "",
+                one.weights,
+                one.biases,
+                one.params,
+                one.macs,
+                one.flops,
+                one.field.size if one.field else None,
+                one.field.jump if one.field else None,
+                node.training,
+            )
+        )
+    return Summary(
+        graph.name,
+        tuple(rows),
+        graph.params,
+        sum(row.weights for row in rows),
+        sum(row.biases for row in rows),
+        graph.macs,
+        cost.flops(graph),
+        graph.memory,
+        tuple(f"{name} = {graph.inputs[given].shape[axis]}" for name, (given, axis) in graph.free.items()),
+    )
+
+
+def formula(x: TensorType) -> str:
+    """The product that gives the number of elements, channels last: `224*224*64`."""
+    return "*".join(map(str, (*x.shape[1:], *x.shape[:1]))) or "1"
+
+
+def _weights_formula(graph: Graph, node: Node) -> str:
+    """`(3*3*3)*64` for a convolution, `7*7*512*4096` for fc behind flatten, else the shape."""
+    shape = graph.weights[node.weights["weight"]].shape
+    if len(shape) > 2:
+        return f"({'*'.join(map(str, (*shape[2:], shape[1])))})*{shape[0]}"
+    if len(shape) == 2:
+        inner = _in_front(graph, node) if isinstance(node.op, Fc) and node.op.axis is None else None
+        return f"{formula(inner) if inner else shape[1]}*{shape[0]}"
+    return str(shape[0])
+
+
+def _in_front(graph: Graph, node: Node) -> TensorType | None:
+    """The map that a flatten in front of this layer makes a vector of; None if there is none."""
+    value: Value = node.inputs[0]
+    while (maker := graph.producer.get(value)) is not None:
+        if isinstance(maker.op, Flatten):
+            return maker.input_types[0]
+        if maker.op.new_volume(maker.input_types):
+            return None
+        value = maker.inputs[0]
+    return None
+
+
+# -- the layer as a spec has it ------------------------------------------------------------
+
+
+def layer_text(node: Node, names: dict[int, str] | None = None) -> str:
+    """The layer with the arguments that differ from their defaults: `conv(64, 3x3, pad = 1)`.
+
+    `names` maps the identity of a value to what it is called, for arguments that are tensors.
+    """
+    x = node.input_types[0]
+    context = Context(spatial=max(x.rank - 1, 0), rank=x.rank)
+    parts = []
+    for a in node.op.args():
+        value = getattr(node.op, a.name)
+        if value is None or _is_default(node, a, value, context):
+            continue
+        text = _argument(node, a, value, x.rank, names or {})
+        parts.append(text if a.positional else f"{a.name} = {text}")
+    return f"{node.op.name}({', '.join(parts)})" if parts else node.op.name
+
+
+def _is_default(node: Node, a: Arg, value: Any, context: Context) -> bool:
+    if a.name == "stride" and a.default is None:
+        return bool(value == getattr(node.op, "kernel", None))
+    if a.required or a.default is None:
+        return False
+    try:
+        return bool(a.kind.accept(a.default, context) == value)
+    except BadValue:
+        return False
+
+
+def _argument(node: Node, a: Arg, value: Any, rank: int, names: dict[int, str]) -> str:
+    if isinstance(a.kind, Tensor):
+        given = node.inputs[value]
+        return given.name or names.get(id(given), f"tensor {value + 1}")
+    if isinstance(a.kind, Axis):
+        return axis_name(rank, value)
+    if isinstance(a.kind, PerAxis):
+        return by_sizes(value) if a.positional or len(set(value)) > 1 else str(value[0])
+    if isinstance(a.kind, Pads):
+        if all(begin == end for begin, end in value):
+            return as_tuple([begin for begin, _ in value])
+        return "[" + ", ".join(map(str, value)) + "]"
+    if isinstance(value, str):
+        return value
+    if isinstance(value, tuple) and len(value) > 8:
+        return f"[{', '.join(map(str, value[:6]))}, ... {len(value)} in all]"
+    return show(value)
+
+
+# -- renderings ----------------------------------------------------------------------------
+
+HEADINGS = (
+    "name",
+    "layer",
+    "output",
+    "memory",
+    "weights",
+    "biases",
+    "params",
+    "MACs",
+    "receptive field",
+    "jump",
+)
+#: Columns that hold numbers and so are aligned to the right.
+NUMERIC = frozenset({"biases", "params", "MACs"})
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    """The texts of a row, one for each of `HEADINGS`."""
+    return (
+        row.name,
+        row.layer,
+        row.volume,
+        row.memory_text,
+        row.weights_text,
+        *(f"{count:,}" if count else "" for count in (row.biases, row.params, row.macs)),
+        by_sizes(row.field) if row.field else "",
+        by_sizes(row.jump) if row.jump else "",
+    )
+
+
+def _megabytes(count: int) -> str:
+    """`61.0 MB`, or smaller and larger units of a thousand."""
+    for unit, letter in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
+        if count >= unit:
+            return f"{count / unit:,.1f} {letter}B"
+    return f"{count} bytes"
+
+
+def totals(summary: Summary) -> tuple[str, ...]:
+    """The lines under the table."""
+    lines = [
+        f"parameters {summary.params:,}  (weights {summary.weights:,}, biases {summary.biases:,})",
+        f"MACs       {summary.macs:,}  (FLOPs {summary.flops:,})",
+        f"memory     {summary.memory:,} values, {_megabytes(summary.memory_bytes)} in float32, per image",
+    ]
+    if summary.free:
+        lines.append(f"counted at {', '.join(summary.free)}")
+    return tuple(lines)
+
+
+def render_plain(summary: Summary) -> str:
+    """The table and its totals as text, columns aligned, for any output."""
+    table = [HEADINGS, *(cells(row) for row in summary.rows)]
+    widths = [max(len(line[i]) for line in table) for i in range(len(HEADINGS))]
+
+    def aligned(line: Sequence[str]) -> str:
+        fitted = [
+            text.rjust(width) if heading in NUMERIC else text.ljust(width)
+            for text, width, heading in zip(line, widths, HEADINGS, strict=True)
+        ]
+        return "  ".join(fitted).rstrip()
+
+    rule = "  ".join("-" * width for width in widths)
+    return "\n".join(
+        [summary.model, "", aligned(table[0]), rule, *map(aligned, table[1:]), "", *totals(summary), ""]
+    )
+
+
+def as_data(summary: Summary) -> dict[str, Any]:
+    """The summary as plain dictionaries, lists and numbers."""
+    data = asdict(summary)
+    data["memory_bytes"] = summary.memory_bytes
+    for row, made in zip(summary.rows, data["rows"], strict=True):
+        made["volume"] = row.volume
+    return data
+
+
+def to_json(summary: Summary) -> str:
+    """`as_data` as JSON text."""
+    return json.dumps(as_data(summary), indent=2) + "\n"
+
+
+def render_html(summary: Summary) -> str:
+    """The table and its totals as an HTML fragment, for notebooks."""
+
+    def line(tag: str, texts: Sequence[str]) -> str:
+        return "<tr>" + "".join(f"<{tag}>{html.escape(text)}</{tag}>" for text in texts) + "</tr>"
+
+    body = "".join(line("td", cells(row)) for row in summary.rows)
+    under = "<br>".join(html.escape(text) for text in totals(summary))
+    return (
+        f"<table><caption>{html.escape(summary.model)}</caption><thead>{line('th', HEADINGS)}</thead>"
+        f"<tbody>{body}</tbody></table><p>{under}</p>"
+    )
