@@ -17,19 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from backends.base import Backend, Gradients, Runnable
-    from cnnc.api import (
-        check,
-        format,
-        generate,
-        load,
-        load_weights,
-        runnable,
-        save_weights,
-        summary,
-        torch_module,
-    )
+    from cnnc.api import check, format, generate, load, runnable, summary, torch_module
     from cnnc.export import export
     from cnnc.verify import Report, verify
+    from cnnc.weights_io import load_weights, save_weights
     from compiler.graph import Graph
     from compiler.initial import initial_weights
     from compiler.load import shipped
@@ -43,7 +34,7 @@ _HOMES = {
     "load": "cnnc.api", "check": "cnnc.api", "format": "cnnc.api", "shipped": "compiler.load",
     "summary": "cnnc.api", "Graph": "compiler.graph",
     # weights
-    "initial_weights": "compiler.initial", "load_weights": "cnnc.api", "save_weights": "cnnc.api",
+    "initial_weights": "compiler.initial", "load_weights": "cnnc.weights_io", "save_weights": "cnnc.weights_io",
     # backends
     "runnable": "cnnc.api", "generate": "cnnc.api", "torch_module": "cnnc.api",
     "export": "cnnc.export", "verify": "cnnc.verify", "Report": "cnnc.verify",

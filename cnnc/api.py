@@ -55,26 +55,9 @@ def format(text: str, name: str = "<text>") -> str:
 
 def summary(graph: Graph) -> Summary:
     """What each layer makes and costs; prints as text, in a terminal with rich, in a notebook as HTML."""
-    from cnnc.render.summary import Summary
+    from cnnc.render.summary import summary_of
 
-    return Summary(graph)
-
-
-def load_weights(path: str | os.PathLike[str], graph: Graph) -> dict[str, Array]:
-    """The weights of a `.safetensors` or `.pth` file for this graph: dotted name -> array.
-
-    Raises `cnnc.Error` with the full report where names or shapes do not match.
-    """
-    from cnnc.weights_io import load_weights as read
-
-    return read(path, graph)
-
-
-def save_weights(path: str | os.PathLike[str], weights: Mapping[str, Array], graph: Graph) -> None:
-    """Write weights as safetensors, whole or not at all, with a checksum in the metadata."""
-    from cnnc.weights_io import save_weights as write
-
-    write(path, weights, graph)
+    return summary_of(graph)
 
 
 def runnable(graph: Graph, backend: str, weights: Mapping[str, Array], dtype: str = "float32") -> Runnable:
