@@ -72,3 +72,18 @@ def nearest(name: str, candidates: Iterable[str], limit: int = 1) -> tuple[str, 
     pool = sorted(set(candidates))
     same = [c for c in pool if c.lower() == name.lower()]
     return tuple((same or difflib.get_close_matches(name, pool, n=limit, cutoff=0.6))[:limit])
+
+
+def in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """By place (files in the order in which they come up), each once; those without a span first."""
+    unique = {(d.code, d.span, d.place, d.message): d for d in diagnostics}
+    files: dict[int, int] = {}
+    for diagnostic in unique.values():
+        if diagnostic.span is not None:
+            files.setdefault(id(diagnostic.span.source), len(files))
+
+    def key(diagnostic: Diagnostic) -> tuple[int, int, int]:
+        span = diagnostic.span
+        return (-1, 0, 0) if span is None else (files[id(span.source)], span.start, span.end)
+
+    return sorted(unique.values(), key=key)

@@ -211,7 +211,8 @@ class Automaton:
         if own_item:
             self.item_start = at
             return at
-        fresh = at if at > begun else at + 1
+        kind = self.tokens[at].kind
+        begins = at > begun and (self.accepts(kind) or (kind in self._words and self.accepts("NAME")))
         if self.tokens[at].kind == END:
             return at
         if item in _HEADERS:
@@ -219,7 +220,7 @@ class Automaton:
             if brace is not None:
                 self._pretend(_HEADERS[item], brace)
                 return brace
-        return self._next_item(at, fresh, level, item)
+        return self._next_item(at, at if begins else at + 1, level, item)
 
     def _brace_ahead(self, begun: int, at: int, level: int) -> int | None:
         """The opening brace of the item's body, if it is still to come on its line."""

@@ -6,10 +6,11 @@ All that is wrong with a text is reported in one run, as one `SpecError`.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from spec_lang import brackets
 from spec_lang.build import Builder
-from spec_lang.diagnostics import Diagnostic, SpecError
+from spec_lang.diagnostics import Diagnostic, SpecError, in_order
 from spec_lang.lalr import Automaton
 from spec_lang.lexer import Token, tokenize
 from spec_lang.limits import DEFAULT_LIMITS, Limits
@@ -18,6 +19,9 @@ from spec_lang.source import Source, Span
 from spec_lang.syntax import Comment, Expr, File, Formatted, Template
 from spec_lang.tables import tables
 from spec_lang.template import split_template
+
+MOST_REPORTED = 100
+"""Diagnostics that one file gives; the last one says how many more there are."""
 
 _BIDIRECTIONAL = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
@@ -112,7 +116,12 @@ class _Parsing:
 
     def _finish(self) -> None:
         if self.found:
-            raise SpecError(_in_order(self.found))
+            found = _without_echoes(in_order(self.found))
+            if len(found) > MOST_REPORTED:
+                more = f"{len(found) - MOST_REPORTED:,} more mistakes follow in this file"
+                found = found[:MOST_REPORTED]
+                found[-1] = replace(found[-1], notes=(*found[-1].notes, more))
+            raise SpecError(found)
 
     def _stop_at_limits(self) -> None:
         """What is beyond a limit is not parsed at all."""
@@ -172,12 +181,6 @@ class _Parsing:
         return value
 
 
-def _in_order(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
-    """By place, each once."""
-    unique = {(d.code, d.span[1:] if d.span else None, d.message): d for d in diagnostics}
-    return sorted(unique.values(), key=lambda d: (d.span.start, d.span.end) if d.span else (-1, -1))
-
-
 def _docs(source: Source, comments: tuple[Comment, ...], tokens: list[Token]) -> dict[int, str]:
     """The `##` lines directly above a definition, by the offset at which it starts.
 
@@ -197,3 +200,17 @@ def _docs(source: Source, comments: tuple[Comment, ...], tokens: list[Token]) ->
             first -= 1
         docs[starts[line + 1]] = "\n".join(text[number] for number in range(first, line + 1)).strip()
     return docs
+
+
+def _without_echoes(found: list[Diagnostic]) -> list[Diagnostic]:
+    """Leave out a `}` that closes nothing because the `{` of a body above it is missing."""
+    result: list[Diagnostic] = []
+    missing = 0
+    for diagnostic in found:
+        if diagnostic.code == "E135":
+            missing += 1
+        elif diagnostic.code == "E111" and missing and diagnostic.span is not None and diagnostic.span.text == "}":
+            missing -= 1
+            continue
+        result.append(diagnostic)
+    return result
