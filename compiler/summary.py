@@ -230,7 +230,8 @@ def _argument(node: Node, a: Arg, value: Any, rank: int, names: dict[int, str]) 
         given = node.inputs[value]
         return given.name or names.get(id(given), f"tensor {value + 1}")
     if isinstance(a.kind, Axis):
-        return axis_name(rank, value)
+        word = axis_name(rank, value)
+        return word if word in a.kind.words else "last"
     if isinstance(a.kind, PerAxis):
         return by_sizes(value) if a.positional or len(set(value)) > 1 else str(value[0])
     if isinstance(a.kind, Pads):
