@@ -5,17 +5,20 @@ from __future__ import annotations
 import linecache
 import types
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from backends.base import Array, Backend, BackendError, Gradients, Runnable, Trainer
+from backends.base import Backend, BackendError, Gradients, Runnable, Trainer
 from backends.inputs import check_inputs
 from backends.numpy.emit import EMITTERS
 from backends.numpy.emit.module import class_name, file_name, module_source
 from compiler.graph import Graph
 from compiler.ops.base import Op
 from spec_lang.diagnostics import Diagnostic
+
+if TYPE_CHECKING:
+    from backends.base import Array
 
 
 class NumpyBackend(Backend):
