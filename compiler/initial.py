@@ -64,7 +64,7 @@ class Rule:
     place: Any = None
 
 
-class WeightsTooLarge(Error):
+class TooLarge(Error):
     """More bytes than may be, or can be, allocated (E450, E451)."""
 
 
@@ -392,7 +392,7 @@ def initial_weights(graph: Graph, seed: int = 0, dtype: str = "float32", *,
     hold the float32 numbers, so that both precisions run the same network.
 
     Raises:
-        WeightsTooLarge: E450 beyond `limits.allocation_bytes`, E451 beyond the free memory;
+        TooLarge: E450 beyond `limits.allocation_bytes`, E451 beyond the free memory;
             before anything is allocated.
     """
     import numpy as np
@@ -416,12 +416,12 @@ def initial_weights(graph: Graph, seed: int = 0, dtype: str = "float32", *,
 def check_memory(size: int, what: str, limits: Limits = DEFAULT_LIMITS) -> None:
     """Refuse to allocate more than the limit (E450) or more than there is (E451)."""
     if size > limits.allocation_bytes:
-        raise WeightsTooLarge(Diagnostic(
+        raise TooLarge(Diagnostic(
             "E450", f"{what} would take {size:,} bytes, and the limit is {limits.allocation_bytes:,}",
             help=("a smaller model, or a higher limit",)))
     free = free_memory()
     if free is not None and size > free:
-        raise WeightsTooLarge(Diagnostic(
+        raise TooLarge(Diagnostic(
             "E451", f"{what} would take {size:,} bytes, and {free:,} bytes of memory are free"))
 
 

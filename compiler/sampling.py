@@ -90,6 +90,14 @@ class Stream:
             made[start : start + CHUNK] = mean + std * part
         return made
 
+    def permutation(self, count: int) -> NDArray[np.int64]:
+        """The numbers from 0 to count - 1 in random order."""
+        import numpy as np
+
+        # The fractions differ from each other, but for a chance of count**2 / 2**53.
+        order: NDArray[np.int64] = np.argsort(self.fractions(count), kind="stable").astype(np.int64)
+        return order
+
     def sparse(self, rows: int, columns: int, nonzero: int, std: float) -> Array:
         """In every row `nonzero` normal numbers (at most all of them) at random places, zero elsewhere."""
         import numpy as np
@@ -97,8 +105,7 @@ class Stream:
         kept = min(nonzero, columns)
         made = np.zeros((rows, columns))
         for row in made:
-            # A stable sort of distinct fractions is a permutation: its first entries are a fair choice.
-            row[np.argsort(self.fractions(columns), kind="stable")[:kept]] = self.normal(kept, 0.0, std)
+            row[self.permutation(columns)[:kept]] = self.normal(kept, 0.0, std)
         return made.reshape(-1)
 
     def orthogonal(self, rows: int, columns: int, gain: float) -> Array:
