@@ -89,6 +89,8 @@ class Backend(ABC):
     name: ClassVar[str]
     #: Float types that `load` takes.
     dtypes: ClassVar[tuple[str, ...]] = ("float32",)
+    #: Packages that `load` imports, by the names under which they are imported.
+    needs: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def covers(self) -> frozenset[type[Op]]:

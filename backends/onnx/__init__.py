@@ -20,6 +20,7 @@ class OnnxBackend(Backend):
 
     name: ClassVar[str] = "onnx"
     dtypes: ClassVar[tuple[str, ...]] = ("float32",)
+    needs: ClassVar[tuple[str, ...]] = ("onnx", "onnxruntime")
 
     def covers(self) -> frozenset[type[Op]]:
         from backends.onnx.emit import EMITTERS
@@ -49,13 +50,15 @@ class OnnxBackend(Backend):
     def generate(self, graph: Graph,
                  weights: Mapping[str, NDArray[Any]] | None = None) -> dict[str, str | bytes]:
         """`<model>.onnx`; without weights, with the initial ones of seed 0."""
-        from backends.onnx.model import build
-
+        self.check(graph)
+        try:
+            from backends.onnx.model import build
+        except ImportError as missing:
+            raise _not_installed(missing) from missing
         if weights is None:
             from compiler.initial import initial_weights
 
             weights = initial_weights(graph, seed=0)
-        self.check(graph)
         return {f"{graph.name}.onnx": build(graph, weights).content()}
 
     def load(self, graph: Graph, weights: Mapping[str, NDArray[Any]], dtype: str = "float32", *,
@@ -65,10 +68,14 @@ class OnnxBackend(Backend):
         try:
             from backends.onnx.runnable import OnnxRunnable
         except ImportError as missing:
-            raise BackendError(Diagnostic(
-                "E605", f"running an ONNX file needs a package that is not installed: {missing.name}",
-                help=('pip install "cnnc[onnx]"',))) from missing
+            raise _not_installed(missing) from missing
         return OnnxRunnable(graph, weights, threads=threads)
+
+
+def _not_installed(missing: ImportError) -> BackendError:
+    return BackendError(Diagnostic(
+        "E605", f"the backend `onnx` needs a package that is not installed: {missing.name}",
+        help=('pip install "cnnc[onnx]"',)))
 
 
 def _place(graph: Graph, name: str) -> Any:

@@ -11,6 +11,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from onnx import helper
+
 from backends.onnx.emit import EMITTERS, Emission, Layer
 from backends.onnx.emit.preprocess import emit_preprocess
 from backends.onnx.wire import Model
@@ -39,8 +41,6 @@ def build(graph: Graph, weights: Mapping[str, NDArray[Any]], *, preprocess: bool
     the model has it) and the spec's steps stand in front.  `classes` are labels for the metadata.
     E610 if the file would exceed what the format can hold.
     """
-    from onnx import helper
-
     emission = Emission(graph, weights)
     pixels = emit_preprocess(emission) if preprocess and graph.preprocess else None
     for node in graph.nodes:
@@ -110,8 +110,6 @@ class _Dimensions:
         self._rows = {row: row if row not in graph.free else f"{row}_rows" for row in rows}
 
     def input(self, name: str, value: Value, pixels: ImageType | None) -> onnx.ValueInfoProto:
-        from onnx import helper
-
         kind, extents = _FLOAT, list(value.shape)
         named = {axis: self._free.get((name, axis), f"{name}_{axis}")
                  for axis, free in enumerate(value.type.free) if free}
@@ -125,15 +123,11 @@ class _Dimensions:
 
     def output(self, name: str, value: Value) -> onnx.ValueInfoProto:
         """A free extent of an output follows from the inputs' in ways that ONNX cannot say: its own name."""
-        from onnx import helper
-
         extents = [f"{name}_{axis}" if free else extent
                    for axis, (extent, free) in enumerate(zip(value.shape, value.type.free, strict=True))]
         return helper.make_tensor_value_info(name, _FLOAT, [self._row(value.type), *extents])
 
     def result(self, tensor: str, value: Value) -> onnx.ValueInfoProto:
-        from onnx import helper
-
         extents = [None if free else extent
                    for extent, free in zip(value.shape, value.type.free, strict=True)]
         return helper.make_tensor_value_info(tensor, _FLOAT, [self._row(value.type), *extents])

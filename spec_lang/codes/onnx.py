@@ -48,6 +48,10 @@ it runs the file, and other programs should keep to sizes that work.
     Code("E608", "weights do not fit the graph", """
 A weight that the model declares is missing from what was given, or has another shape.
 """),
+    Code("E609", "export setting does not fit", """
+The export was asked to do what the model has nothing for: to put `preprocess` in front of a model
+without such steps, or to store class labels of another number than the first output has.
+"""),
     Code("E610", "ONNX file beyond 2 GiB", """
 An ONNX file is one protobuf message, which cannot exceed 2 GiB (2,147,483,647 bytes); weights beyond
 that would need external data files, which cnnc does not write.  Nothing was written.
