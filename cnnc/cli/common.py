@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +14,8 @@ from cnnc.cli.failures import Usage
 from spec_lang.diagnostics import Diagnostic
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from compiler.graph import Graph
 
 spec_argument = click.argument("spec", metavar="SPEC")
@@ -61,6 +63,16 @@ def load(spec: str, settings: Sequence[str] = (), *, training: bool = False) -> 
     from compiler.load import load as load_graph
 
     return load_graph(spec, settings=parsed_settings(settings), training=training)
+
+
+def read_weights(path: str, graph: Graph) -> dict[str, NDArray[Any]]:
+    """The weights of a file for this graph; what is worth knowing of them goes to standard error."""
+    from cnnc.weights_io import load as load_weights
+
+    loaded = load_weights(path, graph)
+    for line in loaded.notes:
+        note(f"note: {line}")
+    return loaded.weights
 
 
 def out(text: str) -> None:

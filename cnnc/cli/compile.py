@@ -8,7 +8,15 @@ from pathlib import Path
 
 import click
 
-from cnnc.cli.common import load, note, set_option, spec_argument, spec_file, weights_option
+from cnnc.cli.common import (
+    load,
+    note,
+    read_weights,
+    set_option,
+    spec_argument,
+    spec_file,
+    weights_option,
+)
 from cnnc.cli.failures import Usage
 from spec_lang.diagnostics import Diagnostic
 
@@ -35,11 +43,7 @@ def verb(spec: str, backend: str, output: str, weights: str | None, settings: tu
     if output != "-" and not os.path.isdir(output):
         target(output, inputs=inputs)  # refuse a bad output before time is spent
     made.check(graph)
-    arrays = None
-    if weights is not None:
-        from cnnc.weights_io import load_weights
-
-        arrays = load_weights(weights, graph)
+    arrays = read_weights(weights, graph) if weights is not None else None
     files = made.generate(graph, arrays)
     if output == "-":
         _print(files)
