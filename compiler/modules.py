@@ -277,9 +277,9 @@ def read_source(path: Path, shown: str, limits: Limits) -> Source:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise SpecError(Diagnostic("E230", f"the spec cannot be read: {reason}", place=shown)) from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise SpecError(Diagnostic("E230", "the spec cannot be read: it is not a regular file", place=shown))
     with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise SpecError(Diagnostic("E230", "the spec cannot be read: it is not a regular file", place=shown))
         data = file.read(limits.source_bytes + 1)
     return decode(data, shown, limits)

@@ -75,7 +75,8 @@ def _judge(problem: BaseException) -> tuple[int, tuple[Diagnostic, ...]]:
         return ENVIRONMENT, (Diagnostic("E911", "there is not enough memory for this"),)
     if isinstance(problem, OSError):
         reason = (problem.strerror or str(problem)).lower()
-        return ENVIRONMENT, (Diagnostic("E910", f"the system refused: {reason}", place=str(problem.filename or "")),)
+        place = problem.filename if isinstance(problem.filename, str) else ""
+        return ENVIRONMENT, (Diagnostic("E910", f"the system refused: {reason}", place=place),)
     return DEFECT, (Diagnostic("E999", f"a defect of cnnc: {type(problem).__name__}: {problem}",
                                help=("please report it, with what `--debug` prints",)),)
 

@@ -1,0 +1,35 @@
+"""`cnnc summary`: what each layer makes and costs."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from cnnc.cli.common import load, out, set_option, spec_argument
+
+
+@click.command("summary")
+@spec_argument
+@click.option("--json", "as_json", is_flag=True, help="Print the rows and totals as JSON.")
+@click.option("--training", is_flag=True, help="Count what exists in training alone, too.")
+@set_option
+def verb(spec: str, as_json: bool, training: bool, settings: tuple[str, ...]) -> int:
+    """Print, for each layer of SPEC: output volume, memory, weights, multiply-adds, receptive field; and totals.
+
+    Memory counts numbers; the weights are shown as a formula and a number, without biases.
+    """
+    from cnnc.render.summary import summary_of
+
+    made = summary_of(load(spec, settings, training=training))
+    if as_json:
+        from compiler.summary import to_json
+
+        out(to_json(made))
+    elif sys.stdout.isatty():
+        from rich.console import Console
+
+        Console().print(made)
+    else:
+        out(str(made))
+    return 0

@@ -1,0 +1,33 @@
+"""`cnnc verify`: do the backends, or an ONNX file, compute the same?"""
+
+from __future__ import annotations
+
+import click
+
+from cnnc.cli.common import load, out, read_weights, seed_option, set_option, spec_argument, weights_option
+from cnnc.cli.failures import FINE, WRONG
+
+
+@click.command("verify")
+@spec_argument
+@weights_option
+@click.option("--onnx", "onnx_file", metavar="FILE", help="Compare this ONNX file with NumPy.")
+@click.option("--backend", "-b", "backends", metavar="NAME", multiple=True,
+              help="A backend to compare; may be repeated. All that are installed if not given.")
+@seed_option
+@set_option
+def verb(spec: str, weights: str | None, onnx_file: str | None, backends: tuple[str, ...], seed: int,
+         settings: tuple[str, ...]) -> int:
+    """Compare the backends on SPEC with each other, and print the largest error of each output.
+
+    Without weights, seeded ones are used in which nothing is zero or one. The exit status is 1 if
+    something differs.
+    """
+    from cnnc.verify import verify
+    from spec_lang.render import escape
+
+    graph = load(spec, settings)
+    arrays = read_weights(weights, graph) if weights is not None else None
+    report = verify(graph, arrays, seed=seed, onnx=onnx_file, backends=backends or None)
+    out(escape(str(report), "\n"))
+    return FINE if report.passed else WRONG

@@ -1,0 +1,62 @@
+"""A summary that shows itself: plain text with `str`, a table with rich, HTML in a notebook."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+from compiler import summary as plain
+from compiler.summary import HEADINGS, NUMERIC, cells, render_html, render_plain, summarise, totals
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderResult
+
+    from compiler.graph import Graph
+
+#: What a narrow terminal goes without, first to last.
+_DISPENSABLE = ("jump", "biases", "receptive field", "layer", "MACs", "memory")
+
+
+@dataclass(frozen=True)
+class Summary(plain.Summary):
+    """`rows` and totals as data (see `compiler.summary`), and three ways to look at them."""
+
+    def __str__(self) -> str:
+        return render_plain(self)
+
+    def _repr_html_(self) -> str:
+        return render_html(self)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from rich import box
+        from rich.table import Table
+        from rich.text import Text
+
+        lines = [dict(zip(HEADINGS, cells(row), strict=True)) for row in self.rows]
+        kept = fitting(lines, options.max_width)
+        table = Table(box=box.SIMPLE_HEAD, title=Text(self.model), title_justify="left", pad_edge=False)
+        for heading in kept:
+            table.add_column(heading, justify="right" if heading in NUMERIC else "left", overflow="fold",
+                             style="bold" if heading == "name" else None)
+        for line in lines:
+            table.add_row(*(Text(line[heading]) for heading in kept))
+        yield table
+        for total in totals(self):
+            yield Text(total)
+
+
+def summary_of(graph: Graph) -> Summary:
+    """The summary of a graph."""
+    data = summarise(graph)
+    return Summary(*(getattr(data, field.name) for field in fields(plain.Summary)))
+
+
+def fitting(lines: list[dict[str, str]], width: int) -> list[str]:
+    """The headings whose columns stand side by side in so many columns; a few always stay."""
+    kept = list(HEADINGS)
+    widths = {h: max([len(h), *(len(line[h]) for line in lines)]) for h in kept}
+    for heading in _DISPENSABLE:
+        if sum(widths[h] + 2 for h in kept) <= width:
+            break
+        kept.remove(heading)
+    return kept
