@@ -1,0 +1,84 @@
+"""Convolution."""
+
+from __future__ import annotations
+
+from backends.torch.emit.forms import Arguments, Bracket, Form, Slot, emits, is_frozen, per_axis
+from compiler.graph import Node
+from compiler.ops.conv import Conv
+from compiler.ops.sliding import Sliding
+
+#: The language's border mode -> what `functional.pad` calls it.
+PAD_MODES = {"zeros": "constant", "reflect": "reflect", "replicate": "replicate", "circular": "circular"}
+
+
+def flat_pads(pads: tuple[tuple[int, int], ...]) -> tuple[int, ...]:
+    """(begin, end) per axis in the order of `functional.pad`: the last axis first."""
+    return tuple(p for pair in reversed(pads) for p in pair)
+
+
+@emits(Conv)
+def emit_conv(node: Node) -> Form:
+    """`nn.ConvNd`, or `PaddedConvNd` where PyTorch has no way to say the pads."""
+    op = node.op
+    assert isinstance(op, Conv)
+    pads = op.lowered_pads(node.inputs[0].type)
+    rank = len(op.kernel)
+    before, slots = exact_check(node)
+    if all(begin == end for begin, end in pads):
+        made = _arguments(node, [begin for begin, _ in pads])
+        made.add(op.pad_mode, "padding_mode", default="zeros")
+        return Form(made.layer(f"nn.Conv{rank}d", is_frozen(node)), before=before, slots=slots)
+    made = _arguments(node, [0] * rank)
+    made.add(flat_pads(pads), "pads")
+    made.add(PAD_MODES[op.pad_mode], "border", default="constant")
+    return Form(made.layer(f"PaddedConv{rank}d", is_frozen(node)), before=before, slots=slots)
+
+
+@emits(Conv, anywhere=True)
+def emit_shared_conv(node: Node) -> Form:
+    """The module does not pad and the call does: `pad = same` differs between inputs of different sizes."""
+    op = node.op
+    assert isinstance(op, Conv)
+    pads = op.lowered_pads(node.inputs[0].type)
+    before, slots = exact_check(node)
+    layer = _arguments(node, [0] * len(op.kernel)).layer(f"nn.Conv{len(op.kernel)}d", is_frozen(node))
+    if not any(map(any, pads)):
+        return Form(layer, before=before, slots=slots)
+    slots = (*slots, ("pads", Slot(flat_pads(pads), "pads")), ("mode", Slot(PAD_MODES[op.pad_mode], "pad_mode")))
+    return Form(layer, "{layer}(F.pad({0}, {pads}, mode={mode}))", before=before, slots=slots)
+
+
+def _arguments(node: Node, padding: list[int]) -> Arguments:
+    op = node.op
+    assert isinstance(op, Conv)
+    made = Arguments()
+    made.add(node.inputs[0].type.shape[0], "in_channels", positional=True)
+    made.add(op.filters, "out_channels", positional=True)
+    made.add(per_axis(op.kernel), "kernel_size", positional=True)
+    made.add(per_axis(op.stride), "stride", default=1)
+    made.add(per_axis(padding), "padding", default=0)
+    made.add(per_axis(op.dilation), "dilation", default=1)
+    made.add(op.groups, "groups", default=1)
+    return made.add(op.bias, "bias", default=True)
+
+
+def exact_check(node: Node) -> tuple[tuple[Bracket, ...], tuple[tuple[str, Slot], ...]]:
+    """A statement that refuses sizes at which rows would be lost, where a free size could be such.
+
+    A remainder is below the stride, so a layer whose allowance reaches that far never fails.
+    """
+    op, x = node.op, node.inputs[0].type
+    assert isinstance(op, Sliding)
+    allowed = [end + max(0, s - k) for k, s, (_, end) in zip(op.extents, op.stride, op.pad, strict=True)]
+    risky = any(free and s > 1 and allowance < s - 1
+                for free, s, allowance in zip(x.free[1:], op.stride, allowed, strict=True))
+    if op.round != "exact" or not risky:
+        return (), ()
+    slots = [("path", Slot(node.path, "path", is_path=True)), ("extent", Slot(per_axis(op.extents), "extent")),
+             ("stride", Slot(per_axis(op.stride), "stride"))]
+    items = ["{0}", "{path}", "extent={extent}", "stride={stride}"]
+    if any(map(any, op.pad)):
+        items += ["begin={begin}", "end={end}"]
+        slots += [("begin", Slot(per_axis([b for b, _ in op.pad]), "begin")),
+                  ("end", Slot(per_axis([e for _, e in op.pad]), "end"))]
+    return (Bracket("check_exact(", tuple(items), ")"),), tuple(slots)

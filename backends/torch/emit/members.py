@@ -1,0 +1,179 @@
+"""How a unit registers its modules and raw weights, and how it reaches them again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from backends.torch.emit.classes import Plan, text_of
+from backends.torch.emit.forms import Bracket, Named
+from backends.torch.emit.notes import Shapes
+from backends.torch.emit.owned import owned_by_dict, owned_by_module
+from backends.torch.emit.structure import Entry, Structure, Unit
+from backends.writer import is_identifier
+from compiler.graph import Node, Weight
+
+
+def access(structure: Structure, unit: Unit, path: str) -> str:
+    """The expression for what is registered at `path`, seen from the unit."""
+    relative = path[len(unit.path) + 1 if unit.path else 0:]
+    style = styles(structure, unit.path).get(relative.partition(".")[0], "attach")
+    steps = relative.split(".")
+    if style == "attribute" and len(steps) == 1:
+        return f"self.{relative}"
+    if style == "added" and len(steps) == 1:
+        return f'getattr(self, "{relative}")'
+    if style == "list" and len(steps) == 2:
+        return f"self.{steps[0]}[{steps[1]}]"
+    if style == "dict" and len(steps) == 2:
+        return f'self.{steps[0]}["{steps[1]}"]'
+    return f'at(self, "{relative}")'
+
+
+def styles(structure: Structure, path: str) -> dict[str, str]:
+    """First step -> how it is registered: attribute, added, list, dict or attach."""
+    cache: dict[str, dict[str, str]] = structure.__dict__.setdefault("_styles", {})
+    if path not in cache:
+        groups: dict[str, list[Entry]] = {}
+        for entry in structure.entries[path]:
+            groups.setdefault(entry.steps[0], []).append(entry)
+        cache[path] = {step: _style(step, group) for step, group in groups.items()}
+    return cache[path]
+
+
+def _style(step: str, group: list[Entry]) -> str:
+    plain = is_identifier(step) and not owned_by_module(step)
+    if len(group) == 1 and len(group[0].steps) == 1:
+        if plain:
+            return "attribute"
+        is_weight = isinstance(group[0].source, Weight)
+        return "attach" if owned_by_module(step) or is_weight else "added"
+    modules = all(len(entry.steps) == 2 and not isinstance(entry.source, Weight) for entry in group)
+    if plain and modules:
+        keys = [entry.steps[1] for entry in group]
+        if keys == [str(i) for i in range(len(keys))]:
+            return "list"
+        if not any(map(owned_by_dict, keys)):
+            return "dict"
+    return "attach"
+
+
+def needs_labelled(structure: Structure, path: str) -> bool:
+    """Whether a member's name is one that `nn.Module` assigns to."""
+    return any(owned_by_module(entry.steps[0]) for entry in structure.entries[path])
+
+
+class Registrations:
+    """Writes the constructor's lines of one class."""
+
+    def __init__(self, structure: Structure, plan: Plan, of: dict[str, Plan], shapes: Shapes) -> None:
+        self.structure = structure
+        self.plan = plan
+        self.of = of
+        self.shapes = shapes
+        self.texts: Iterator[Any] = iter(plan.init_texts)
+
+    def lines(self) -> Iterator[tuple[str, Any, str]]:
+        """(before, tree, after) of each statement."""
+        path = self.plan.unit.path
+        entries = self.structure.entries[path]
+        style_of = styles(self.structure, path)
+        # Literals come in the order of the entries, so all are built first, then grouped.
+        built = [(entry, self.build(entry)) for entry in entries]
+        done: set[str] = set()
+        for entry, tree in built:
+            step = entry.steps[0]
+            style = style_of[step]
+            if style in ("list", "dict"):
+                if step not in done:
+                    done.add(step)
+                    yield self._holder(step, style, [(e, t) for e, t in built if e.steps[0] == step])
+            elif style == "attribute":
+                if isinstance(entry.source, Weight) and not entry.source.trainable:
+                    yield "", Bracket("self.register_buffer(", (f'"{step}"', tree), ")"), ""
+                    continue
+                yield f"self.{step} = ", tree, ""
+            elif style == "added":
+                yield "", Bracket("self.add_module(", (f'"{step}"', tree), ")"), ""
+            else:
+                yield "", Bracket("attach(", ("self", f'"{".".join(entry.steps)}"', tree), ")"), ""
+
+    @staticmethod
+    def _holder(step: str, style: str, members: list[tuple[Entry, Any]]) -> tuple[str, Any, str]:
+        if style == "list":
+            return f"self.{step} = ", Bracket("nn.ModuleList([", tuple(t for _, t in members), "])", tall=True), ""
+        items = tuple(Named(f'"{entry.steps[1]}": ', tree) for entry, tree in members)
+        return f"self.{step} = ", Bracket("nn.ModuleDict({", items, "})", tall=True), ""
+
+    def build(self, entry: Entry) -> Any:
+        """The expression that makes an entry's module or weight."""
+        source = entry.source
+        if isinstance(source, Weight):
+            return _raw(source)
+        if isinstance(source, Node):
+            return self._layer(source)
+        if source.sequential:
+            return self._sequential(source)
+        arguments = next(self.texts)
+        short = len(arguments) <= 2
+        items = tuple(text if short else Named(f"{name}=", text) for name, text in arguments)
+        return Bracket(f"{self.of[source.path].name}(", items, ")")
+
+    def _layer(self, node: Node) -> Bracket:
+        layer = self.structure.forms[node].layer
+        assert layer is not None
+        items = []
+        by_name = False
+        for keyword, _ in layer.arguments:
+            text = next(self.texts)
+            if text is None:
+                by_name = by_name or not keyword
+            else:
+                items.append(Named(f"{keyword}=", text) if keyword else text)
+        assert not (by_name and any(isinstance(i, str) for i in items))
+        return Bracket(f"{layer.callee}(", tuple(items), ").requires_grad_(False)" if layer.frozen else ")")
+
+    def _note(self, unit: Unit, entry: Entry) -> str:
+        return self.shapes.member(f"{unit.path}.{'.'.join(entry.steps)}")
+
+    def _sequential(self, unit: Unit) -> Bracket:
+        entries = self.structure.entries[unit.path]
+        notes = [self._note(unit, entry) for entry in entries]
+        # A shape is said where it changes.
+        notes = [note if i == 0 or note != notes[i - 1] else "" for i, note in enumerate(notes)]
+        built = [(entry.steps[0], self.build(entry), note) for entry, note in zip(entries, notes, strict=True)]
+        steps = [step for step, _, _ in built]
+        if steps == [str(i) for i in range(len(steps))]:
+            return Bracket("nn.Sequential(", tuple(Named("", tree, note) for _, tree, note in built), ")", tall=True)
+        if all(is_identifier(step) for step in steps):
+            items = tuple(Named(f"{step}=", tree, note) for step, tree, note in built)
+            inner = Bracket("OrderedDict(", items, ")", tall=True)
+        else:
+            items = tuple(Named(f'"{step}": ', tree, note) for step, tree, note in built)
+            inner = Bracket("OrderedDict({", items, "})", tall=True)
+        return Bracket("nn.Sequential(", (inner,), ")", tall=True)
+
+
+def _raw(weight: Weight) -> Any:
+    """A raw weight at its starting numbers where a spec gives them, else at random ones."""
+    rule, arguments = weight.initialiser.rule, dict(weight.initialiser.arguments)
+    shape = text_of(tuple(weight.shape))
+    made: Any
+    if rule in ("zeros", "ones"):
+        made = f"torch.{rule}({shape})"
+    elif rule == "constant":
+        made = Bracket("torch.full(", (shape, repr(float(arguments["value"]))), ")")
+    elif rule == "value":
+        made = Bracket("torch.tensor(", (_numbers(arguments["values"]),), ")")
+    else:
+        made = f"torch.randn({shape})"
+    return Bracket("nn.Parameter(", (made,), ")") if weight.trainable else made
+
+
+def _numbers(values: Any) -> Any:
+    if isinstance(values, (tuple, list)):
+        return Bracket("[", tuple(map(_numbers, values)), "]")
+    return repr(float(values))
+
+
+__all__ = ["Registrations", "access", "needs_labelled"]

@@ -1,0 +1,80 @@
+"""Shapes as comments: `(N, 64, 56, 56)`, with names where the instances of a class differ."""
+
+from __future__ import annotations
+
+from backends.torch.emit.classes import Parameter, Plan, same
+from backends.torch.emit.structure import Structure
+from compiler.graph import Node, Value
+
+LETTERS = {1: ("C",), 2: ("C", "L"), 3: ("C", "H", "W"), 4: ("C", "D", "H", "W")}
+
+
+class Shapes:
+    """The shapes in one class.
+
+    An extent that is the same in all instances is a number, one that a parameter carries is its
+    name, any other is a letter: `H`, and `H2` for the next one that differs from it.
+    """
+
+    def __init__(self, structure: Structure, plan: Plan) -> None:
+        self.structure = structure
+        self.plan = plan
+        self.letters: dict[tuple[int, ...], str] = {}
+        self.used: set[str] = set()
+
+    def text(self, values: list[Value]) -> str:
+        """The shape of one tensor, given as the value in each instance."""
+        types = [value.type for value in values]
+        rank = types[0].rank
+        if any(t.rank != rank for t in types):
+            return ""
+        extents = [self._extent(tuple(t.shape[axis] for t in types), any(t.free[axis] for t in types), rank, axis)
+                   for axis in range(rank)]
+        rows = [] if types[0].rows is None else ["N"]
+        inner = ", ".join([*rows, *extents])
+        return f"({inner},)" if len(rows) + rank == 1 else f"({inner})"
+
+    def _extent(self, sizes: tuple[int, ...], free: bool, rank: int, axis: int) -> str:
+        if not free and all(size == sizes[0] for size in sizes):
+            return str(sizes[0])
+        if not free and len(sizes) > 1:
+            for p in self.plan.parameters:
+                if self._carries(p, sizes):
+                    return p.name
+        if sizes not in self.letters:
+            base = LETTERS[rank][axis] if rank in LETTERS else f"E{axis}"
+            count, name = 1, base
+            while name in self.used:
+                count += 1
+                name = f"{base}{count}"
+            self.used.add(name)
+            self.letters[sizes] = name
+        return self.letters[sizes]
+
+    @staticmethod
+    def _carries(p: Parameter, sizes: tuple[int, ...]) -> bool:
+        return all(same(v, size) for v, size in zip(p.values, sizes, strict=True))
+
+    def member(self, path: str) -> str:
+        """The shape that leaves a member of a sequence, by its path in the first instance."""
+        results = results_of(self.structure)
+        first = self.plan.unit.path
+        relative = path[len(first):]
+        values = [results.get(unit.path + relative if unit.path else relative.lstrip(".")) for unit in self.plan.units]
+        found = [value for value in values if value is not None]
+        return self.text(found) if len(found) == len(values) else ""
+
+
+def results_of(structure: Structure) -> dict[str, Value]:
+    """What leaves each member of each sequence, by path; of several applications the first."""
+    cached: dict[str, Value] | None = structure.__dict__.get("_results")
+    if cached is None:
+        cached = {}
+        for unit in reversed(structure.units):
+            if unit.sequential:
+                for item in unit.items:
+                    path = item.module or ""
+                    if isinstance(item.source, Node) or item.outputs:
+                        cached.setdefault(path, item.outputs[0])
+        structure.__dict__["_results"] = cached
+    return cached

@@ -1,0 +1,109 @@
+"""Pooling."""
+
+from __future__ import annotations
+
+from backends.torch.emit.conv import exact_check
+from backends.torch.emit.forms import Arguments, Bracket, Form, Slot, emits, per_axis
+from compiler.graph import Node
+from compiler.ops.pool import AdaptiveAvgPool, AdaptiveMaxPool, AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
+
+
+def _rounds_up(node: Node) -> bool:
+    """Whether PyTorch's ceil_mode is meant.  A valid `caffe` pool never has a window to clip, so it is the same."""
+    op = node.op
+    assert isinstance(op, (MaxPool, AvgPool))
+    return op.round in ("ceil", "caffe")
+
+
+def _window(node: Node, made: Arguments) -> None:
+    op = node.op
+    assert isinstance(op, (MaxPool, AvgPool))
+    made.add(per_axis(op.kernel), "kernel_size", positional=True)
+    made.add(per_axis(op.stride), "stride", default=per_axis(op.kernel))
+
+
+def _checks(node: Node) -> tuple[tuple[Bracket, ...], tuple[tuple[str, Slot], ...]]:
+    op, x = node.op, node.inputs[0].type
+    assert isinstance(op, (MaxPool, AvgPool))
+    if op.round == "exact":
+        return exact_check(node)
+    gaps = any(free and s > k for free, s, k in zip(x.free[1:], op.stride, op.extents, strict=True))
+    if op.round == "caffe" and gaps and not any(map(any, op.pad)):
+        # Caffe leaves in a last window that starts beyond the input, and PyTorch leaves it out.
+        return ((Bracket("check_seen(", ("{0}", "{path}", "extent={extent}", "stride={stride}"), ")"),),
+                (("path", Slot(node.path, "path", is_path=True)), ("extent", Slot(per_axis(op.extents), "extent")),
+                 ("stride", Slot(per_axis(op.stride), "stride"))))
+    return (), ()
+
+
+@emits(MaxPool)
+def emit_maxpool(node: Node) -> Form:
+    """`nn.MaxPoolNd`, or `PaddedMaxPoolNd` for pads that differ at the two ends."""
+    op = node.op
+    assert isinstance(op, MaxPool)
+    rank = len(op.kernel)
+    symmetric = all(begin == end for begin, end in op.pad)
+    made = Arguments()
+    _window(node, made)
+    if symmetric:
+        made.add(per_axis([begin for begin, _ in op.pad]), "padding", default=0)
+    else:
+        made.add(op.pad, "pads")
+    made.add(per_axis(op.dilation), "dilation", default=1)
+    made.add(_rounds_up(node), "ceil_mode", default=False)
+    before, slots = _checks(node)
+    return Form(made.layer(f"nn.MaxPool{rank}d" if symmetric else f"PaddedMaxPool{rank}d"), before=before, slots=slots)
+
+
+@emits(AvgPool)
+def emit_avgpool(node: Node) -> Form:
+    """`nn.AvgPoolNd` where it can say pads and divisor, else `PaddedAvgPool`."""
+    op = node.op
+    assert isinstance(op, AvgPool)
+    rank = len(op.kernel)
+    symmetric = all(begin == end for begin, end in op.pad)
+    before, slots = _checks(node)
+    made = Arguments()
+    elements = 1
+    for k in op.kernel:
+        elements *= k
+    number = elements if op.divisor == "window" else op.divisor
+    whole = isinstance(number, (int, float)) and float(number).is_integer()
+    if symmetric and (op.divisor in ("padded", "valid") or (rank > 1 and whole)):
+        _window(node, made)
+        made.add(per_axis([begin for begin, _ in op.pad]), "padding", default=0)
+        made.add(_rounds_up(node), "ceil_mode", default=False)
+        if isinstance(number, str):
+            made.add(number == "padded", "count_include_pad", default=True)
+        else:
+            made.add(int(number), "divisor_override")
+        return Form(made.layer(f"nn.AvgPool{rank}d"), before=before, slots=slots)
+    made.add(op.kernel, "kernel_size", positional=True)
+    made.add(op.stride, "stride")
+    made.add(op.pad, "pads")
+    made.add(_rounds_up(node), "ceil_mode", default=False)
+    made.add(float(number) if not isinstance(number, str) else number, "divisor")
+    return Form(made.layer("PaddedAvgPool"), before=before, slots=slots)
+
+
+@emits(GlobalAvgPool, GlobalMaxPool)
+def emit_global(node: Node) -> Form:
+    kind = "Avg" if isinstance(node.op, GlobalAvgPool) else "Max"
+    made = Arguments().add(1, "output_size", positional=True)
+    return Form(made.layer(f"nn.Adaptive{kind}Pool{node.inputs[0].type.rank - 1}d"))
+
+
+@emits(AdaptiveAvgPool, AdaptiveMaxPool)
+def emit_adaptive(node: Node) -> Form:
+    op = node.op
+    assert isinstance(op, (AdaptiveAvgPool, AdaptiveMaxPool))
+    kind = "Avg" if isinstance(op, AdaptiveAvgPool) else "Max"
+    rank = node.inputs[0].type.rank - 1
+    if op.like is None:
+        assert op.size is not None
+        made = Arguments().add(per_axis(op.size), "output_size", positional=True)
+        return Form(made.layer(f"nn.Adaptive{kind}Pool{rank}d"))
+    # Counted from the end: a raw weight has no batch axis.
+    return Form(call=f"F.adaptive_{kind.lower()}_pool{rank}d({{0}}, {{{op.like}}}.shape[-{rank}:])")
+
+
