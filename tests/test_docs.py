@@ -2,7 +2,7 @@
 
 Code blocks by their first words:
     cnn                 a spec without errors; `cnn file=NAME` also writes it beside the commands that follow
-    cnn E301            a spec that is refused with a code that begins so
+    cnn E301            a spec that is refused (or warned of) with a code that begins so
     python              executed, one namespace a page
     console             lines with `$ ` are commands; what follows is their output, where a line `...` stands for any lines,
                         and `...` within a line for any text
@@ -12,6 +12,7 @@ Other blocks are not run.  A page's blocks run in order, in one empty folder.
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import io
 import re
 import shlex
@@ -48,10 +49,11 @@ def blocks(page: Path) -> Iterator[Block]:
 
 
 def run_cnn(block: Block, folder: Path) -> None:
-    found = [d for d in check(Source(str(block), block.text)) if d.is_error]
+    diagnostics = check(Source(str(block), block.text))
+    found = [d for d in diagnostics if d.is_error]
     options = block.words[1:]
-    if options and options[0].startswith("E"):
-        assert any(d.code.startswith(options[0]) for d in found), f"{block}: not refused with {options[0]}: {found}"
+    if options and options[0][0] in "EW":
+        assert any(d.code.startswith(options[0]) for d in diagnostics), f"{block}: no {options[0]} but {diagnostics}"
         return
     assert not found, f"{block}: {[d.message for d in found]}"
     for option in options:
@@ -101,6 +103,16 @@ def test_what_a_page_shows_is_what_happens(page: Path, tmp_path: Path, monkeypat
                     exec(code, namespace)
             case ["console"]:
                 run_console(block)
+
+
+def test_the_pages_that_are_made_from_the_source_are_up_to_date() -> None:
+    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+    assert spec is not None and spec.loader is not None
+    generate = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(generate)
+    for name, page in generate.PAGES.items():
+        written = (ROOT / "docs" / name).read_text(encoding="utf-8")
+        assert written == page(), f"docs/{name} is out of date: make docs"
 
 
 def test_links_between_pages_lead_somewhere() -> None:

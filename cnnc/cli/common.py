@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,8 +14,7 @@ from cnnc.cli.failures import Usage
 from spec_lang.diagnostics import Diagnostic
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from cnnc.weights_io import Loaded
     from compiler.graph import Graph
 
 spec_argument = click.argument("spec", metavar="SPEC")
@@ -65,14 +64,14 @@ def load(spec: str, settings: Sequence[str] = (), *, training: bool = False) -> 
     return load_graph(spec, settings=parsed_settings(settings), training=training)
 
 
-def read_weights(path: str, graph: Graph) -> dict[str, NDArray[Any]]:
+def read_weights(path: str, graph: Graph, *, training: bool = False) -> Loaded:
     """The weights of a file for this graph; what is worth knowing of them goes to standard error."""
     from cnnc.weights_io import load as load_weights
 
-    loaded = load_weights(path, graph)
+    loaded = load_weights(path, graph, training=training)
     for line in loaded.notes:
         note(f"note: {line}")
-    return loaded.weights
+    return loaded
 
 
 def out(text: str) -> None:

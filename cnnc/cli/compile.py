@@ -43,7 +43,7 @@ def verb(spec: str, backend: str, output: str, weights: str | None, settings: tu
     if output != "-" and not os.path.isdir(output):
         target(output, inputs=inputs)  # refuse a bad output before time is spent
     made.check(graph)
-    arrays = read_weights(weights, graph) if weights is not None else None
+    arrays = read_weights(weights, graph).weights if weights is not None else None
     files = made.generate(graph, arrays)
     if output == "-":
         _print(files)

@@ -27,7 +27,7 @@ def verb(spec: str, weights: str | None, onnx_file: str | None, backends: tuple[
     from spec_lang.render import escape
 
     graph = load(spec, settings)
-    arrays = read_weights(weights, graph) if weights is not None else None
+    arrays = read_weights(weights, graph).weights if weights is not None else None
     report = verify(graph, arrays, seed=seed, onnx=onnx_file, backends=backends or None)
     out(escape(str(report), "\n"))
     return FINE if report.passed else WRONG

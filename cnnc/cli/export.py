@@ -1,0 +1,47 @@
+"""`cnnc export`: an ONNX file that has been checked and compared before it is there."""
+
+from __future__ import annotations
+
+import click
+
+from cnnc.cli.common import load, note, out, read_weights, seed_option, set_option, spec_argument, spec_file, weights_option
+
+
+@click.command("export")
+@spec_argument
+@weights_option
+@click.option("--output", "-o", metavar="FILE", help="Where to write; MODEL.onnx if not given.")
+@click.option("--preprocess", is_flag=True,
+              help="Put the spec's preprocess in front: the file then takes pixels of 0 to 255.")
+@click.option("--fold/--no-fold", default=True, help="Fold batchnorm into the convolution before it (the default).")
+@seed_option
+@set_option
+def verb(spec: str, weights: str | None, output: str | None, preprocess: bool, fold: bool, seed: int,
+         settings: tuple[str, ...]) -> int:
+    """Write SPEC with its weights as an ONNX file.
+
+    The file passes onnx.checker, and onnxruntime gives what NumPy gives at two batch sizes, or it is not
+    written. Without weights the model is exported with initial ones.
+    """
+    from cnnc.export import export
+    from cnnc.files import target
+    from spec_lang.render import escape
+
+    graph = load(spec, settings)
+    path = output or f"{graph.name}.onnx"
+    inputs = [*spec_file(spec), *([weights] if weights else [])]
+    target(path, inputs=inputs)  # refuse a bad output before time is spent
+    classes: tuple[str, ...] = ()
+    if weights is not None:
+        loaded = read_weights(weights, graph)
+        arrays, classes = loaded.weights, loaded.classes
+    else:
+        from compiler.initial import initial_weights
+
+        note(f"note: no weights given, so the file holds initial ones (seed {seed})")
+        arrays = initial_weights(graph, seed=seed)
+    report = export(graph, arrays, path, preprocess=preprocess, fold=fold, classes=classes or None, seed=seed,
+                    inputs=inputs)
+    out(escape(str(report), "\n"))
+    note(f"wrote {path}")
+    return 0
