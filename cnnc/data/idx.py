@@ -118,7 +118,7 @@ def _read(file: BufferedReader | BinaryIO | gzip.GzipFile, size: int | None, mos
         raise wrong("E701", f"the IDX header says {extents} = {count:,} bytes, and {size - start:,} follow",
                     f"{shown}:4")
     if count + start > most:
-        raise wrong("E453", f"the archive would inflate to {count + start:,} bytes, the limit is {most:,}", shown)
+        raise wrong("E453", f"the archive would inflate to {count + start:,} bytes, beyond {most:,}", shown)
     check_memory(count, "the images", limits)
     data = file.read(count)
     if len(data) != count or file.read(1):

@@ -13,7 +13,7 @@ from compiler.declare import Fault
 from compiler.graph import Graph
 from compiler.preprocess import ImageType, image_input, source_channels
 
-#: Up to this many bytes of a split are kept pre-processed in memory; beyond, a batch is made when it is taken.
+#: Up to this many bytes of a split are kept pre-processed in memory; else a batch is made when it is taken.
 CACHE_BYTES = 1 << 30
 #: Images that are pre-processed at once.
 AT_ONCE = 1024
