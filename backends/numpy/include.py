@@ -40,10 +40,14 @@ def kernels() -> dict[str, Kernel]:
                 first = statement.lineno - 1
                 while first and lines[first - 1].startswith("#"):
                     first -= 1
-                found[name] = ("\n".join(lines[first:statement.end_lineno]), statement)
+                found[name] = ("\n".join(lines[first : statement.end_lineno]), statement)
     return {
-        name: Kernel(name, source, tuple(sorted(_mentioned(statement) & found.keys() - {name})),
-                     isinstance(statement, ast.Assign))
+        name: Kernel(
+            name,
+            source,
+            tuple(sorted(_mentioned(statement) & found.keys() - {name})),
+            isinstance(statement, ast.Assign),
+        )
         for name, (source, statement) in found.items()
     }
 

@@ -65,7 +65,9 @@ class NumpyRunnable(Runnable):
     inputs, E608 for weights that are missing or mis-shaped.
     """
 
-    def __init__(self, graph: Graph, weights: Mapping[str, Array], dtype: str = "float32", seed: int = 0) -> None:
+    def __init__(
+        self, graph: Graph, weights: Mapping[str, Array], dtype: str = "float32", seed: int = 0
+    ) -> None:
         self.graph = graph
         self.dtype = np.dtype(dtype)
         _check_weights(graph, weights)
@@ -82,19 +84,29 @@ class NumpyRunnable(Runnable):
     def run(self, inputs: Mapping[str, Array], *, training: bool = False) -> dict[str, Array]:
         return self._forward(inputs, training, keep=False)
 
-    def gradients(self, inputs: Mapping[str, Array], output_gradients: Mapping[str, Array], *,
-                  training: bool = False) -> Gradients:
+    def gradients(
+        self, inputs: Mapping[str, Array], output_gradients: Mapping[str, Array], *, training: bool = False
+    ) -> Gradients:
         outputs = self._forward(inputs, training, keep=True)
         for name in output_gradients:
             if name not in outputs:
-                raise BackendError(Diagnostic("E606", f"the model has no output `{name}`",
-                                              help=(f"outputs: {', '.join(outputs)}",)))
-        full = {name: np.asarray(output_gradients.get(name, np.zeros_like(array)), array.dtype)
-                for name, array in outputs.items()}
+                raise BackendError(
+                    Diagnostic(
+                        "E606", f"the model has no output `{name}`", help=(f"outputs: {', '.join(outputs)}",)
+                    )
+                )
+        full = {
+            name: np.asarray(output_gradients.get(name, np.zeros_like(array)), array.dtype)
+            for name, array in outputs.items()
+        }
         for name, array in outputs.items():
             if full[name].shape != array.shape:
-                raise BackendError(Diagnostic(
-                    "E606", f"the gradient of `{name}` is {full[name].shape}, and the output is {array.shape}"))
+                raise BackendError(
+                    Diagnostic(
+                        "E606",
+                        f"the gradient of `{name}` is {full[name].shape}, and the output is {array.shape}",
+                    )
+                )
         given = full if self._several else next(iter(full.values()))
         weights, grads = self.model.backward(given)
         return Gradients(inputs=grads, weights=weights)
@@ -124,9 +136,16 @@ def _check_weights(graph: Graph, weights: Mapping[str, Array]) -> None:
     for name, weight in graph.weights.items():
         if name not in weights:
             if not weight.training:
-                problems.append(Diagnostic("E608", f"the weight `{name}` {list(weight.shape)} is missing", weight.span))
+                problems.append(
+                    Diagnostic("E608", f"the weight `{name}` {list(weight.shape)} is missing", weight.span)
+                )
         elif tuple(np.shape(weights[name])) != weight.shape:
-            problems.append(Diagnostic(
-                "E608", f"the weight `{name}` is {list(np.shape(weights[name]))}, not {list(weight.shape)}", weight.span))
+            problems.append(
+                Diagnostic(
+                    "E608",
+                    f"the weight `{name}` is {list(np.shape(weights[name]))}, not {list(weight.shape)}",
+                    weight.span,
+                )
+            )
     if problems:
         raise BackendError(problems)

@@ -63,7 +63,20 @@ def emit_prelu_backward(layer: Layer) -> None:
 
 
 _BY_NAME: tuple[type[Op], ...] = (
-    Relu, Relu6, LeakyRelu, Elu, Selu, Gelu, Silu, Mish, HardSwish, HardSigmoid, Sigmoid, Softplus, Softmax, LogSoftmax,
+    Relu,
+    Relu6,
+    LeakyRelu,
+    Elu,
+    Selu,
+    Gelu,
+    Silu,
+    Mish,
+    HardSwish,
+    HardSigmoid,
+    Sigmoid,
+    Softplus,
+    Softmax,
+    LogSoftmax,
 )
 
 EMITTERS: Emitters = {

@@ -83,13 +83,16 @@ class Layer:
         return self.body.graph.weights[self.node.weights[own]].shape
 
     def call(self, kernel: str, *arguments: str | None, **named: Any) -> Call:
-        """A call of a kernel, which is included.  Named arguments are values, or `Source`; None leaves one out."""
+        """A call of a kernel, which is included.  Named arguments are values or `Source`; None is omitted."""
         self.body.kernels.add(kernel)
         parts = [str(a) for a in arguments]
         while parts and parts[-1] == "None":
             parts.pop()
-        parts += [f"{name}={value.text if isinstance(value, Source) else shown(value)}"
-                  for name, value in named.items() if value is not None]
+        parts += [
+            f"{name}={value.text if isinstance(value, Source) else shown(value)}"
+            for name, value in named.items()
+            if value is not None
+        ]
         return Call(kernel, tuple(parts))
 
     @property

@@ -88,7 +88,9 @@ class Body:
             return f"w[{literal(value.weight)}]"
         if value not in self._saved:
             node = self._producer.get(value)
-            wanted = node.name if node is not None else next(n for n, v in self.graph.inputs.items() if v is value)
+            wanted = (
+                node.name if node is not None else next(n for n, v in self.graph.inputs.items() if v is value)
+            )
             key, count = wanted, 1
             while key in self._keys:
                 count += 1
@@ -123,7 +125,9 @@ class Body:
         for node in self.nodes:
             inputs = [self.original(value) for value in node.inputs]
             self._by_weights.update(v for v in inputs if v.weight is not None and weights[v.weight].trainable)
-            if any(weights[name].trainable for name in node.weights.values()) or self._by_weights.intersection(inputs):
+            if any(
+                weights[name].trainable for name in node.weights.values()
+            ) or self._by_weights.intersection(inputs):
                 self._by_weights.add(node.output)
             if self._by_inputs.intersection(inputs):
                 self._by_inputs.add(node.output)
@@ -156,14 +160,17 @@ class Body:
         """Note that the expression is the gradient of the targets: values, names of weights, or nothing."""
         training = node.training
         inputs = all(isinstance(t, Value) and t not in self._by_weights for t in targets if t is not None)
-        places, sums = [], []
+        places: list[str] = []
+        sums: list[Statement] = []
         for target in targets:
             if target is None:
                 places.append("_")
                 continue
             place = self.gradient(target) if isinstance(target, Value) else f"g[{literal(target)}]"
             if training and target not in self._given and self._outlives(target):
-                zeros = f"np.zeros_like({self.saved(target) if isinstance(target, Value) else 'w' + place[1:]})"
+                zeros = (
+                    f"np.zeros_like({self.saved(target) if isinstance(target, Value) else 'w' + place[1:]})"
+                )
                 self._pending.append((Statement(place, zeros, inputs=inputs), False))
                 self._given.add(target)
             if target not in self._given:
@@ -179,7 +186,9 @@ class Body:
         values = [t for t in targets if isinstance(t, Value)]
         remark = _shape(values[0].type) if values and values[0].weight is None else ""
         if str(gradients) != places[0] or len(places) > 1:
-            self._pending.append((Statement(", ".join(places), gradients, remark, training, inputs), "d" in places))
+            self._pending.append(
+                (Statement(", ".join(places), gradients, remark, training, inputs), "d" in places)
+            )
         self._pending.extend((one, False) for one in sums)
 
     def _outlives(self, target: Value | str) -> bool:
@@ -214,7 +223,9 @@ class Body:
             self._pending.clear()
         for value in self.graph.inputs.values():
             if value not in self._given:
-                statements.append(Statement(self.gradient(value), f"np.zeros_like({self.saved(value)})", inputs=True))
+                statements.append(
+                    Statement(self.gradient(value), f"np.zeros_like({self.saved(value)})", inputs=True)
+                )
         return statements
 
     # -- forward -------------------------------------------------------------------------
@@ -223,7 +234,9 @@ class Body:
         statements = []
         for name, value in self.graph.inputs.items():
             local = self._locals[value]
-            shape = [None if free else extent for extent, free in zip(value.shape, value.type.free, strict=True)]
+            shape = [
+                None if free else extent for extent, free in zip(value.shape, value.type.free, strict=True)
+            ]
             wanted = f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
             checked = Call("checked_input", (literal(name), local, wanted, "self.dtype"))
             statements.append(Statement(self._kept(value), checked, _shape(value.type)))
@@ -237,7 +250,9 @@ class Body:
                 target = f"{self._locals[node.output]}, {layer.extra(emitter.extra)}"
             statements.append(Statement(target, emitter.forward(layer), remark, node.training))
             if emitter.extra and node.output in self._saved:
-                statements.append(Statement(self._saved[node.output], self._locals[node.output], "", node.training))
+                statements.append(
+                    Statement(self._saved[node.output], self._locals[node.output], "", node.training)
+                )
         return statements
 
     def _kept(self, value: Value) -> str:
@@ -253,7 +268,9 @@ class Body:
         together = [names for names in rows.values() if len(names) > 1]
         if together:
             self.kernels.add("check_rows")
-        return [Statement("", Call("check_rows", tuple(f"{name}={name}" for name in names))) for names in together]
+        return [
+            Statement("", Call("check_rows", tuple(f"{name}={name}" for name in names))) for names in together
+        ]
 
 
 def _after(prefix: str, expression: Expression) -> Expression:
@@ -265,5 +282,7 @@ def _after(prefix: str, expression: Expression) -> Expression:
 
 def _shape(type: TensorType) -> str:
     """`[N, 6, 28, 28]`; what is free has a `~` in front of its nominal size."""
-    extents = [f"~{extent}" if free else str(extent) for extent, free in zip(type.shape, type.free, strict=True)]
+    extents = [
+        f"~{extent}" if free else str(extent) for extent, free in zip(type.shape, type.free, strict=True)
+    ]
     return f"[{', '.join(['N', *extents])}]"

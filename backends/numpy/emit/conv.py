@@ -9,7 +9,7 @@ from compiler.ops.conv import Conv
 
 
 def _arguments(layer: Layer) -> dict[str, Any]:
-    """What differs from the kernels' defaults.  `ceil` is a larger end pad; it comes with fixed sizes alone."""
+    """What differs from the kernels' defaults.  `ceil` is a larger end pad; it wants fixed sizes."""
     op = layer.op
     pad = op.lowered_pads(layer.value().type)
     return {
@@ -29,21 +29,36 @@ def emit_conv_backward(layer: Layer) -> None:
     arguments = _arguments(layer)
     if layer.trains("weight"):
         shape = shown(layer.weight_shape("weight"))
-        layer.give_weight("weight", layer.call("conv_weight_gradient", layer.d, layer.saved(), shape, **arguments))
+        layer.give_weight(
+            "weight", layer.call("conv_weight_gradient", layer.d, layer.saved(), shape, **arguments)
+        )
     if layer.trains("bias"):
         layer.give_weight("bias", layer.call("channel_sums", layer.d))
     if layer.wants():
-        layer.give(layer.call("conv_input_gradient", layer.d, layer.shape(), layer.weight("weight"), **arguments))
+        layer.give(
+            layer.call("conv_input_gradient", layer.d, layer.shape(), layer.weight("weight"), **arguments)
+        )
 
 
 def check_conv(layer: Layer) -> list[Call]:
     op, sizes = layer.op, f"{layer.x}.shape[2:]"
     arguments = {name: value for name, value in _arguments(layer).items() if name in ("pad", "dilation")}
     exact = True if op.round == "exact" and set(op.stride) != {1} else None
-    calls = [layer.call("check_windows", layer.label, sizes, shown(per_axis(op.kernel)), stride=per_axis(op.stride),
-                        **arguments, exact=exact)]
+    calls = [
+        layer.call(
+            "check_windows",
+            layer.label,
+            sizes,
+            shown(per_axis(op.kernel)),
+            stride=per_axis(op.stride),
+            **arguments,
+            exact=exact,
+        )
+    ]
     if op.pad_mode in ("reflect", "circular") and "pad" in arguments:
-        calls.append(layer.call("check_border", layer.label, sizes, shown(arguments["pad"]), shown(str(op.pad_mode))))
+        calls.append(
+            layer.call("check_border", layer.label, sizes, shown(arguments["pad"]), shown(str(op.pad_mode)))
+        )
     return calls
 
 

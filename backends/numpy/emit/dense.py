@@ -35,7 +35,4 @@ def emit_rbf_backward(layer: Layer) -> None:
     layer.give_all(layer.call("rbf_backward", layer.d, layer.saved(), layer.saved(centers)), (), (0, centers))
 
 
-EMITTERS: Emitters = {
-    Fc: Emitter(emit_fc, emit_fc_backward),
-    Rbf: Emitter(emit_rbf, emit_rbf_backward),
-}
+EMITTERS: Emitters = {Fc: Emitter(emit_fc, emit_fc_backward), Rbf: Emitter(emit_rbf, emit_rbf_backward)}

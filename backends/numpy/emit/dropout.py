@@ -8,8 +8,15 @@ from compiler.ops.dropout import Dropout
 
 def emit_dropout(layer: Layer) -> Expression:
     op = layer.op
-    return layer.call("dropout", layer.x, repr(float(op.p)), "self.generator", training=Source("training"),
-                      classic=True if op.mode == "classic" else None, spatial=True if op.spatial else None)
+    return layer.call(
+        "dropout",
+        layer.x,
+        repr(float(op.p)),
+        "self.generator",
+        training=Source("training"),
+        classic=True if op.mode == "classic" else None,
+        spatial=True if op.spatial else None,
+    )
 
 
 def emit_dropout_backward(layer: Layer) -> None:

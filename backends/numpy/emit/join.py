@@ -70,8 +70,11 @@ def emit_maximum(layer: Layer) -> Expression:
 
 def emit_maximum_backward(layer: Layer) -> None:
     positions = range(len(layer.node.inputs))
-    layer.give_all(layer.call("maximum_backward", layer.d, layer.saved_output, *(layer.saved(i) for i in positions)),
-                   (), positions)
+    layer.give_all(
+        layer.call("maximum_backward", layer.d, layer.saved_output, *(layer.saved(i) for i in positions)),
+        (),
+        positions,
+    )
 
 
 def emit_average(layer: Layer) -> Expression:
@@ -100,23 +103,40 @@ def emit_concat_backward(layer: Layer) -> None:
         sizes = ", ".join(f"{layer.saved(i)}.shape[{axis + 1}]" for i in positions)
     else:
         sizes = ", ".join(str(layer.value(i).shape[axis]) for i in positions)
-    layer.give_all(layer.call("concat_backward", layer.d, f"({sizes},)" if len(positions) == 1 else f"({sizes})",
-                              axis=_concat_axis(layer)), (), positions)
+    layer.give_all(
+        layer.call(
+            "concat_backward",
+            layer.d,
+            f"({sizes},)" if len(positions) == 1 else f"({sizes})",
+            axis=_concat_axis(layer),
+        ),
+        (),
+        positions,
+    )
 
 
 def check_join(layer: Layer) -> list[Call]:
     """Where extents are free, all tensors that are not stretched must be alike."""
-    whole = [name for i, name in enumerate(layer.inputs)
-             if layer.value(i).type.rows is not None
-             and (any(layer.value(i).type.free) or not _stretches(layer, layer.value(i)))]
+    whole = [
+        name
+        for i, name in enumerate(layer.inputs)
+        if layer.value(i).type.rows is not None
+        and (any(layer.value(i).type.free) or not _stretches(layer, layer.value(i)))
+    ]
     if len(whole) < 2:
         return []
     return [layer.call("check_equal", layer.label, *(f"{name}.shape" for name in whole))]
 
 
 def check_concat(layer: Layer) -> list[Call]:
-    return [layer.call("check_equal", layer.label, *(f"{name}.shape" for name in layer.inputs),
-                       apart=Source(str(layer.op.axis + 1)))]
+    return [
+        layer.call(
+            "check_equal",
+            layer.label,
+            *(f"{name}.shape" for name in layer.inputs),
+            apart=Source(str(layer.op.axis + 1)),
+        )
+    ]
 
 
 EMITTERS: Emitters = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import PurePath
 
@@ -12,7 +12,7 @@ from backends.numpy.emit.base import Call, shown
 from backends.numpy.emit.body import Body, Statement
 from backends.numpy.include import included, kernels
 from backends.writer import Names, Writer, comment, identifier, literal
-from compiler.graph import Graph
+from compiler.graph import Graph, Value
 from compiler.ops.dropout import Dropout
 from compiler.ops.norm import BatchNorm
 
@@ -57,7 +57,8 @@ def _write_header(writer: Writer, graph: Graph, protocols: str) -> None:
     source = PurePath(graph.source_name).name
     writer.line('"""A convolutional network in NumPy, forward and backward.')
     writer.blank()
-    writer.line(f"Model `{comment(graph.name)}`{f' of {comment(source)}' if source else ''}, written by cnnc {_version()}.")
+    origin = f" of {comment(source)}" if source else ""
+    writer.line(f"Model `{comment(graph.name)}`{origin}, written by cnnc {_version()}.")
     writer.line(f"Parameters: {graph.params:,}.  Multiply-accumulates for one image: {graph.macs:,}.")
     writer.line('"""')
     writer.blank()
@@ -79,8 +80,13 @@ def _version() -> str:
 
 def _write_class(writer: Writer, graph: Graph, body: Body) -> None:
     drops = any(isinstance(node.op, Dropout) for node in graph.nodes)
-    statistics = [name for node in graph.nodes if isinstance(node.op, BatchNorm)
-                  for own, name in node.weights.items() if own.startswith("running_")]
+    statistics = [
+        name
+        for node in graph.nodes
+        if isinstance(node.op, BatchNorm)
+        for own, name in node.weights.items()
+        if own.startswith("running_")
+    ]
     training_only = [name for name, weight in graph.weights.items() if weight.training]
     writer.blank(2)
     writer.line(f"class {class_name(graph)}:")
@@ -88,8 +94,12 @@ def _write_class(writer: Writer, graph: Graph, body: Body) -> None:
         _write_docstring(writer, graph, body, drops)
         writer.blank()
         writer.line("#: The shape of every weight, by its name in the spec.")
-        _write_table(writer, "SHAPES: dict[str, tuple[int, ...]]", [f"{literal(name)}: {shown(weight.shape)}"
-                                        for name, weight in graph.weights.items()], "{}")
+        _write_table(
+            writer,
+            "SHAPES: dict[str, tuple[int, ...]]",
+            [f"{literal(name)}: {shown(weight.shape)}" for name, weight in graph.weights.items()],
+            "{}",
+        )
         if statistics:
             writer.line("#: What batchnorm changes while it trains.")
             _write_table(writer, "STATISTICS", [literal(name) for name in dict.fromkeys(statistics)], "()")
@@ -97,8 +107,10 @@ def _write_class(writer: Writer, graph: Graph, body: Body) -> None:
             writer.line("#: What is used in training alone, and may be missing otherwise.")
             _write_table(writer, "TRAINING_ONLY", [literal(name) for name in training_only], "()")
         writer.blank()
-        writer.line("def __init__(self, weights: Mapping[str, Array], dtype: type = np.float32"
-                    f"{', seed: int = 0' if drops else ''}) -> None:")
+        writer.line(
+            "def __init__(self, weights: Mapping[str, Array], dtype: type = np.float32"
+            f"{', seed: int = 0' if drops else ''}) -> None:"
+        )
         with writer.indent():
             optional = ", optional=self.TRAINING_ONLY" if training_only else ""
             writer.line("self.dtype = dtype")
@@ -123,7 +135,9 @@ def _write_docstring(writer: Writer, graph: Graph, body: Body, drops: bool) -> N
     for line in rest:
         writer.line(line)
     writer.blank()
-    writer.line("`weights` maps each name of `SHAPES` to an array; they, and what flows, are of type `dtype`.")
+    writer.line(
+        "`weights` maps each name of `SHAPES` to an array; they, and what flows, are of type `dtype`."
+    )
     if drops:
         writer.line("`seed` starts the generator of dropout.")
     writer.line('"""')
@@ -146,7 +160,10 @@ def _signature(name: str, parameters: Iterable[str], options: str, result: str) 
 
 def _write_forward(writer: Writer, graph: Graph, body: Body, training_only: Sequence[str]) -> None:
     result = "Array" if body.single is not None else "dict[str, Array]"
-    _write_long(writer, _signature("forward", body.parameters, "training: bool = False, keep: bool | None = None", result))
+    _write_long(
+        writer,
+        _signature("forward", body.parameters, "training: bool = False, keep: bool | None = None", result),
+    )
     with writer.indent():
         writer.line(f'"""{_result_words(body)} in inference mode, or in training mode.')
         writer.blank()
@@ -177,7 +194,7 @@ def _result_words(body: Body) -> str:
     return "The output" if body.single is not None else "The outputs by name"
 
 
-def _write_pairs(writer: Writer, start: str, body: Body, values: dict[str, object]) -> None:
+def _write_pairs(writer: Writer, start: str, body: Body, values: Mapping[str, Value]) -> None:
     pairs = [f"{literal(name)}: {body.local(body.outputs[name])}" for name in values]
     one = f"{start} {{{', '.join(pairs)}}}"
     if len(one) <= _WIDTH - 8:
@@ -197,13 +214,17 @@ def _write_backward(writer: Writer, graph: Graph, body: Body) -> None:
         start = "def backward(self, gradients: Mapping[str, Array]"
     writer.line(f"{start}, *, inputs: bool = True) -> tuple[dict[str, Array], dict[str, Array]]:")
     with writer.indent():
-        writer.line('"""Gradients of the weights, and of the inputs unless they are not asked for, after `forward` with `keep`.')
+        given = "that of the output" if body.single is not None else "those of the outputs, by name"
+        writer.line(
+            f'"""Gradients of the weights and of the inputs, from {given}, after `forward` with `keep`.'
+        )
         writer.blank()
-        what = "the gradient of the output" if body.single is not None else "the gradients of the outputs, by name"
-        writer.line(f"Given is {what}.")
+        writer.line("Without `inputs` those of the inputs are left out, and the time that they take.")
         writer.line('"""')
         writer.line("if not self._saved.keep:")
-        writer.line('    raise ValueError("nothing was kept: call forward with keep=True, or training=True, first")')
+        writer.line(
+            '    raise ValueError("nothing was kept: call forward with keep=True, or training=True, first")'
+        )
         trained = any(weight.trainable for weight in graph.weights.values())
         if any("w[" in f"{one.target} {one.expression}" for one in body.backward):
             writer.line("w = self.weights")

@@ -15,16 +15,33 @@ def _eps(layer: Layer, default: float = 1e-5) -> float | None:
 
 def emit_batchnorm(layer: Layer) -> Expression:
     momentum = layer.op.momentum
-    return layer.call("batchnorm", layer.x, layer.weight("running_mean"), layer.weight("running_var"),
-                      layer.weight("weight"), layer.weight("bias"), training=Source("training"), eps=_eps(layer),
-                      momentum=momentum if momentum != 0.1 else None)
+    return layer.call(
+        "batchnorm",
+        layer.x,
+        layer.weight("running_mean"),
+        layer.weight("running_var"),
+        layer.weight("weight"),
+        layer.weight("bias"),
+        training=Source("training"),
+        eps=_eps(layer),
+        momentum=momentum if momentum != 0.1 else None,
+    )
 
 
 def emit_batchnorm_backward(layer: Layer) -> None:
     layer.give_all(
-        layer.call("batchnorm_backward", layer.d, layer.saved(), layer.weight("running_mean"),
-                   layer.weight("running_var"), layer.weight("weight"), training=Source("s.training"),
-                   eps=_eps(layer)), _AFFINE)
+        layer.call(
+            "batchnorm_backward",
+            layer.d,
+            layer.saved(),
+            layer.weight("running_mean"),
+            layer.weight("running_var"),
+            layer.weight("weight"),
+            training=Source("s.training"),
+            eps=_eps(layer),
+        ),
+        _AFFINE,
+    )
 
 
 def _groups(layer: Layer) -> str:
@@ -37,14 +54,17 @@ def _groups(layer: Layer) -> str:
 
 def emit_groupnorm(layer: Layer) -> Expression:
     groups = f"{layer.x}.shape[1]" if _channels_free(layer) else _groups(layer)
-    return layer.call("groupnorm", layer.x, groups, layer.weight("weight"), layer.weight("bias"), eps=_eps(layer))
+    return layer.call(
+        "groupnorm", layer.x, groups, layer.weight("weight"), layer.weight("bias"), eps=_eps(layer)
+    )
 
 
 def emit_groupnorm_backward(layer: Layer) -> None:
     x = layer.saved()
     groups = f"{x}.shape[1]" if _channels_free(layer) else _groups(layer)
-    layer.give_all(layer.call("groupnorm_backward", layer.d, x, groups, layer.weight("weight"), eps=_eps(layer)),
-                   _AFFINE)
+    layer.give_all(
+        layer.call("groupnorm_backward", layer.d, x, groups, layer.weight("weight"), eps=_eps(layer)), _AFFINE
+    )
 
 
 def _channels_free(layer: Layer) -> bool:
@@ -52,18 +72,37 @@ def _channels_free(layer: Layer) -> bool:
 
 
 def check_groupnorm(layer: Layer) -> list[Call]:
-    count = f"{layer.x}[0, 0].size" if isinstance(layer.op, InstanceNorm) else f"{layer.x}[0].size // {_groups(layer)}"
+    count = (
+        f"{layer.x}[0, 0].size"
+        if isinstance(layer.op, InstanceNorm)
+        else f"{layer.x}[0].size // {_groups(layer)}"
+    )
     return [layer.call("check_several", layer.label, count)]
 
 
 def emit_layernorm(layer: Layer) -> Expression:
-    return layer.call("layernorm", layer.x, layer.weight("weight"), layer.weight("bias"),
-                      axis=layer.op.axis + 1, eps=_eps(layer))
+    return layer.call(
+        "layernorm",
+        layer.x,
+        layer.weight("weight"),
+        layer.weight("bias"),
+        axis=layer.op.axis + 1,
+        eps=_eps(layer),
+    )
 
 
 def emit_layernorm_backward(layer: Layer) -> None:
-    layer.give_all(layer.call("layernorm_backward", layer.d, layer.saved(), layer.weight("weight"),
-                              axis=layer.op.axis + 1, eps=_eps(layer)), _AFFINE)
+    layer.give_all(
+        layer.call(
+            "layernorm_backward",
+            layer.d,
+            layer.saved(),
+            layer.weight("weight"),
+            axis=layer.op.axis + 1,
+            eps=_eps(layer),
+        ),
+        _AFFINE,
+    )
 
 
 def emit_l2norm(layer: Layer) -> Expression:
@@ -71,8 +110,10 @@ def emit_l2norm(layer: Layer) -> Expression:
 
 
 def emit_l2norm_backward(layer: Layer) -> None:
-    layer.give_all(layer.call("l2norm_backward", layer.d, layer.saved(), layer.weight("weight"),
-                              eps=_eps(layer, 1e-12)), ("weight",))
+    layer.give_all(
+        layer.call("l2norm_backward", layer.d, layer.saved(), layer.weight("weight"), eps=_eps(layer, 1e-12)),
+        ("weight",),
+    )
 
 
 def _response(layer: Layer) -> dict[str, float | Source]:

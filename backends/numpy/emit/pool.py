@@ -43,8 +43,16 @@ def emit_maxpool(layer: Layer) -> Expression:
 
 def emit_maxpool_backward(layer: Layer) -> None:
     x = layer.saved()
-    layer.give(layer.call("maxpool_backward", layer.d, x, layer.saved_output, _kernel(layer),
-                          **_arguments(layer, f"{x}.shape[2:]")))
+    layer.give(
+        layer.call(
+            "maxpool_backward",
+            layer.d,
+            x,
+            layer.saved_output,
+            _kernel(layer),
+            **_arguments(layer, f"{x}.shape[2:]"),
+        )
+    )
 
 
 def emit_avgpool(layer: Layer) -> Expression:
@@ -53,14 +61,18 @@ def emit_avgpool(layer: Layer) -> Expression:
 
 def emit_avgpool_backward(layer: Layer) -> None:
     shape = layer.shape()
-    layer.give(layer.call("avgpool_backward", layer.d, shape, _kernel(layer), **_arguments(layer, f"{shape}[2:]")))
+    layer.give(
+        layer.call("avgpool_backward", layer.d, shape, _kernel(layer), **_arguments(layer, f"{shape}[2:]"))
+    )
 
 
 def check_pool(layer: Layer) -> list[Call]:
     sizes = f"{layer.x}.shape[2:]"
     arguments = {name: value for name, value in _arguments(layer, sizes).items() if name != "divisor"}
     exact = True if layer.op.round == "exact" and set(layer.op.stride) != {1} else None
-    return [layer.call("check_windows", layer.label, sizes, _kernel(layer), **arguments, exact=exact, pool=True)]
+    return [
+        layer.call("check_windows", layer.label, sizes, _kernel(layer), **arguments, exact=exact, pool=True)
+    ]
 
 
 def emit_globalavgpool(layer: Layer) -> Expression:

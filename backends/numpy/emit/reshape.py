@@ -17,7 +17,9 @@ def emit_reshape(layer: Layer) -> Expression:
 
 
 def emit_reshape_backward(layer: Layer) -> None:
-    layer.give(f"{layer.d}.reshape{layer.shape()}" if not layer.is_free() else f"{layer.d}.reshape({layer.shape()})")
+    layer.give(
+        f"{layer.d}.reshape{layer.shape()}" if not layer.is_free() else f"{layer.d}.reshape({layer.shape()})"
+    )
 
 
 def _transposed(x: str, order: list[int]) -> str:
@@ -48,7 +50,9 @@ def emit_slice(layer: Layer) -> Expression:
 
 
 def emit_slice_backward(layer: Layer) -> None:
-    layer.give(layer.call("slice_backward", layer.d, layer.shape(), str(layer.op.axis + 1), str(layer.op.start)))
+    layer.give(
+        layer.call("slice_backward", layer.d, layer.shape(), str(layer.op.axis + 1), str(layer.op.start))
+    )
 
 
 def emit_reduce(layer: Layer) -> Expression:

@@ -8,10 +8,13 @@ import numpy as np
 
 from backends.numpy.kernels.arrays import Array
 from backends.numpy.kernels.window import (
+    Pads,
+    PerAxis,
     add_windows,
     both_ends,
     padded,
     padded_backward,
+    padded_sizes,
     per_axis,
     windows,
 )
@@ -39,13 +42,21 @@ def columns_of(seen: Array, images: slice, rows: slice, groups: int) -> Array:
     """The windows of one tile as columns, [n, groups, C / groups * kernel, positions]."""
     rank = (seen.ndim - 2) // 2
     part = seen[(images, *(slice(None),) * (1 + rank), rows)]
-    depth = seen.shape[1] // groups * int(np.prod(seen.shape[2:2 + rank]))
+    depth = seen.shape[1] // groups * int(np.prod(seen.shape[2 : 2 + rank]))
     return part.reshape(part.shape[0], groups, depth, -1)
 
 
-def conv(x: Array, weight: Array, bias: Array | None = None, *, stride: int | tuple[int, ...] = 1,
-         pad: int | tuple[tuple[int, int], ...] = 0, dilation: int | tuple[int, ...] = 1, groups: int = 1,
-         pad_mode: str = "zeros") -> Array:
+def conv(
+    x: Array,
+    weight: Array,
+    bias: Array | None = None,
+    *,
+    stride: PerAxis = 1,
+    pad: Pads = 0,
+    dilation: PerAxis = 1,
+    groups: int = 1,
+    pad_mode: str = "zeros",
+) -> Array:
     """y[n, o, i] = bias[o] + sum over c, u of weight[o, c, u] * padded x[n, c, i * stride + u * dilation].
 
     x [N, C, ...], weight [O, C / groups, *kernel] -> [N, O, ...].  Output o sees the input
@@ -54,8 +65,8 @@ def conv(x: Array, weight: Array, bias: Array | None = None, *, stride: int | tu
     rank, filters = x.ndim - 2, weight.shape[0]
     kernel, stride, dilation = weight.shape[2:], per_axis(stride, rank), per_axis(dilation, rank)
     seen = windows(padded(x, pad, pad_mode), kernel, stride, dilation)
-    out = seen.shape[2 + rank:]
-    y = np.empty((x.shape[0], filters, *out), x.dtype)
+    out = seen.shape[2 + rank :]
+    y: Array = np.empty((x.shape[0], filters, *out), x.dtype)
     matrix = weight.reshape(groups, filters // groups, -1)
     for images, rows in tiles(x.shape[0], x.shape[1] * weight[0, 0].size, out):
         target = y[images, :, rows]
@@ -65,30 +76,49 @@ def conv(x: Array, weight: Array, bias: Array | None = None, *, stride: int | tu
     return y
 
 
-def conv_input_gradient(d: Array, shape: tuple[int, ...], weight: Array, *, stride: int | tuple[int, ...] = 1,
-                        pad: int | tuple[tuple[int, int], ...] = 0, dilation: int | tuple[int, ...] = 1,
-                        groups: int = 1, pad_mode: str = "zeros") -> Array:
+def conv_input_gradient(
+    d: Array,
+    shape: tuple[int, ...],
+    weight: Array,
+    *,
+    stride: PerAxis = 1,
+    pad: Pads = 0,
+    dilation: PerAxis = 1,
+    groups: int = 1,
+    pad_mode: str = "zeros",
+) -> Array:
     """Gradient of `conv` for its input of this shape: each window gets back weight^T d."""
     rank, filters = d.ndim - 2, weight.shape[0]
     kernel, stride, dilation = weight.shape[2:], per_axis(stride, rank), per_axis(dilation, rank)
-    total = np.zeros((*shape[:2], *(begin + size + end for size, (begin, end)
-                                    in zip(shape[2:], both_ends(pad, rank), strict=True))), d.dtype)
+    total: Array = np.zeros((*shape[:2], *padded_sizes(shape[2:], both_ends(pad, rank))), d.dtype)
     matrix = weight.reshape(groups, filters // groups, -1).swapaxes(1, 2)
     for images, rows in tiles(shape[0], shape[1] * weight[0, 0].size, d.shape[2:]):
         part = d[images, :, rows]
         parts = matrix @ part.reshape(part.shape[0], groups, filters // groups, -1)
-        add_windows(total[images, :, rows.start * stride[0]:],
-                    parts.reshape(part.shape[0], shape[1], *kernel, *part.shape[2:]), stride, dilation)
+        add_windows(
+            total[images, :, rows.start * stride[0] :],
+            parts.reshape(part.shape[0], shape[1], *kernel, *part.shape[2:]),
+            stride,
+            dilation,
+        )
     return padded_backward(total, pad, pad_mode)
 
 
-def conv_weight_gradient(d: Array, x: Array, shape: tuple[int, ...], *, stride: int | tuple[int, ...] = 1,
-                         pad: int | tuple[tuple[int, int], ...] = 0, dilation: int | tuple[int, ...] = 1,
-                         groups: int = 1, pad_mode: str = "zeros") -> Array:
+def conv_weight_gradient(
+    d: Array,
+    x: Array,
+    shape: tuple[int, ...],
+    *,
+    stride: PerAxis = 1,
+    pad: Pads = 0,
+    dilation: PerAxis = 1,
+    groups: int = 1,
+    pad_mode: str = "zeros",
+) -> Array:
     """Gradient of `conv` for its weight of this shape: d times the columns of x, over all windows."""
     rank, filters, kernel = x.ndim - 2, shape[0], shape[2:]
     seen = windows(padded(x, pad, pad_mode), kernel, per_axis(stride, rank), per_axis(dilation, rank))
-    total = np.zeros((groups, filters // groups, shape[1] * int(np.prod(kernel))), x.dtype)
+    total: Array = np.zeros((groups, filters // groups, shape[1] * int(np.prod(kernel))), x.dtype)
     for images, rows in tiles(x.shape[0], x.shape[1] * int(np.prod(kernel)), d.shape[2:]):
         part = d[images, :, rows]
         part = part.reshape(part.shape[0], groups, filters // groups, -1)

@@ -7,8 +7,15 @@ import numpy as np
 from backends.numpy.kernels.arrays import Array
 
 
-def dropout(x: Array, p: float, generator: np.random.Generator, *, training: bool = False,
-            classic: bool = False, spatial: bool = False) -> tuple[Array, Array | float | None]:
+def dropout(
+    x: Array,
+    p: float,
+    generator: np.random.Generator,
+    *,
+    training: bool = False,
+    classic: bool = False,
+    spatial: bool = False,
+) -> tuple[Array, Array | float | None]:
     """Drop each number (each channel of each image, if `spatial`) with probability p while training.
 
     What stays is scaled by 1 / (1 - p) in training; `classic` scales by 1 - p otherwise instead.

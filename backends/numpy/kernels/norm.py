@@ -16,7 +16,7 @@ def by_channel(values: Array, ndim: int) -> Array:
 
 
 def standardised(x: Array, axes: tuple[int, ...], eps: float) -> tuple[Array, Array]:
-    """((x - mean) / sqrt(variance + eps), 1 / sqrt(variance + eps)) over these axes; the variance is biased."""
+    """(x - mean) / sqrt(variance + eps) over these axes (biased), and the factor 1 / sqrt(variance + eps)."""
     centred = x - x.mean(axis=axes, keepdims=True)
     factor = 1 / np.sqrt(np.square(centred).mean(axis=axes, keepdims=True) + eps)
     return centred * factor, factor
@@ -29,9 +29,17 @@ def standardised_backward(d: Array, unit: Array, factor: Array, axes: tuple[int,
     return factor * (d - mean - unit * along)
 
 
-def batchnorm(x: Array, running_mean: Array, running_var: Array, weight: Array | None = None,
-              bias: Array | None = None, *, training: bool = False, eps: float = 1e-5,
-              momentum: float = 0.1) -> Array:
+def batchnorm(
+    x: Array,
+    running_mean: Array,
+    running_var: Array,
+    weight: Array | None = None,
+    bias: Array | None = None,
+    *,
+    training: bool = False,
+    eps: float = 1e-5,
+    momentum: float = 0.1,
+) -> Array:
     """(x - mean) / sqrt(variance + eps) * weight + bias, per channel.
 
     In training the statistics are the batch's (the variance biased), and the running ones move
@@ -55,8 +63,16 @@ def batchnorm(x: Array, running_mean: Array, running_var: Array, weight: Array |
     return y
 
 
-def batchnorm_backward(d: Array, x: Array, running_mean: Array, running_var: Array, weight: Array | None = None,
-                       *, training: bool = False, eps: float = 1e-5) -> tuple[Array, Array, Array]:
+def batchnorm_backward(
+    d: Array,
+    x: Array,
+    running_mean: Array,
+    running_var: Array,
+    weight: Array | None = None,
+    *,
+    training: bool = False,
+    eps: float = 1e-5,
+) -> tuple[Array, Array, Array]:
     """Gradients of `batchnorm` for x, the weight and the bias."""
     axes = (0, *range(2, x.ndim))
     scaled = d if weight is None else d * by_channel(weight, x.ndim)
@@ -70,8 +86,9 @@ def batchnorm_backward(d: Array, x: Array, running_mean: Array, running_var: Arr
     return dx, (d * unit).sum(axis=axes), d.sum(axis=axes)
 
 
-def groupnorm(x: Array, groups: int, weight: Array | None = None, bias: Array | None = None, *,
-              eps: float = 1e-5) -> Array:
+def groupnorm(
+    x: Array, groups: int, weight: Array | None = None, bias: Array | None = None, *, eps: float = 1e-5
+) -> Array:
     """Each group of channels of each image standardised by itself, then weight and bias per channel."""
     y = standardised(x.reshape(x.shape[0], groups, -1), (2,), eps)[0].reshape(x.shape)
     if weight is not None:
@@ -81,8 +98,9 @@ def groupnorm(x: Array, groups: int, weight: Array | None = None, bias: Array | 
     return y
 
 
-def groupnorm_backward(d: Array, x: Array, groups: int, weight: Array | None = None, *,
-                       eps: float = 1e-5) -> tuple[Array, Array, Array]:
+def groupnorm_backward(
+    d: Array, x: Array, groups: int, weight: Array | None = None, *, eps: float = 1e-5
+) -> tuple[Array, Array, Array]:
     """Gradients of `groupnorm` for x, the weight and the bias."""
     axes, split = (0, *range(2, x.ndim)), (x.shape[0], groups, -1)
     scaled = d if weight is None else d * by_channel(weight, x.ndim)
@@ -91,8 +109,9 @@ def groupnorm_backward(d: Array, x: Array, groups: int, weight: Array | None = N
     return dx, (d * unit.reshape(x.shape)).sum(axis=axes), d.sum(axis=axes)
 
 
-def layernorm(x: Array, weight: Array | None = None, bias: Array | None = None, *, axis: int = -1,
-              eps: float = 1e-5) -> Array:
+def layernorm(
+    x: Array, weight: Array | None = None, bias: Array | None = None, *, axis: int = -1, eps: float = 1e-5
+) -> Array:
     """x standardised along one axis, then weight and bias along it."""
     y = standardised(x, (axis,), eps)[0]
     along = np.moveaxis(y, axis, -1)
@@ -103,13 +122,18 @@ def layernorm(x: Array, weight: Array | None = None, bias: Array | None = None, 
     return y
 
 
-def layernorm_backward(d: Array, x: Array, weight: Array | None = None, *, axis: int = -1,
-                       eps: float = 1e-5) -> tuple[Array, Array, Array]:
+def layernorm_backward(
+    d: Array, x: Array, weight: Array | None = None, *, axis: int = -1, eps: float = 1e-5
+) -> tuple[Array, Array, Array]:
     """Gradients of `layernorm` for x, the weight and the bias."""
     unit, factor = standardised(x, (axis,), eps)
     others = tuple(a for a in range(x.ndim) if a != axis % x.ndim)
     scaled = d if weight is None else np.moveaxis(np.moveaxis(d, axis, -1) * weight, -1, axis)
-    return standardised_backward(scaled, unit, factor, (axis,)), (d * unit).sum(axis=others), d.sum(axis=others)
+    return (
+        standardised_backward(scaled, unit, factor, (axis,)),
+        (d * unit).sum(axis=others),
+        d.sum(axis=others),
+    )
 
 
 def l2norm(x: Array, weight: Array, *, eps: float = 1e-12) -> Array:
@@ -145,7 +169,7 @@ def lrn(x: Array, size: int, *, alpha: float, beta: float, k: float) -> Array:
 def lrn_backward(d: Array, x: Array, size: int, *, alpha: float, beta: float, k: float) -> Array:
     """Gradient of `lrn` for x."""
     base = k + alpha * channel_window_sums(np.square(x), size)
-    power = base ** -beta
+    power = base**-beta
     return d * power - 2 * alpha * beta * x * channel_window_sums(d * x * power / base, size)
 
 

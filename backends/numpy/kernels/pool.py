@@ -8,41 +8,62 @@ import numpy as np
 
 from backends.numpy.kernels.arrays import Array
 from backends.numpy.kernels.window import (
+    Pads,
+    PerAxis,
     both_ends,
-    extended,
+    hanging_over,
+    inner_slices,
     padded,
+    padded_sizes,
     per_axis,
     window_counts,
     window_offsets,
 )
 
 
-def maxpool(x: Array, kernel: int | tuple[int, ...], *, stride: int | tuple[int, ...] | None = None,
-            pad: int | tuple[tuple[int, int], ...] = 0, overhang: int | tuple[int, ...] = 0,
-            dilation: int | tuple[int, ...] = 1) -> Array:
-    """The largest number in each window; padding is minus infinity.  The stride is the kernel unless given."""
+def maxpool(
+    x: Array,
+    kernel: PerAxis,
+    *,
+    stride: PerAxis | None = None,
+    pad: Pads = 0,
+    overhang: PerAxis = 0,
+    dilation: PerAxis = 1,
+) -> Array:
+    """The largest number in each window; padding is minus infinity.  The stride is the kernel if left out."""
     rank = x.ndim - 2
     kernel, dilation = per_axis(kernel, rank), per_axis(dilation, rank)
     stride = kernel if stride is None else per_axis(stride, rank)
-    x = extended(padded(x, pad, value=-np.inf), overhang, value=-np.inf)
+    x = padded(x, hanging_over(pad, overhang, rank), value=-np.inf)
     out = window_counts(x.shape[2:], kernel, stride, dilation)
-    y = np.full((*x.shape[:2], *out), -np.inf, x.dtype)
+    y: Array = np.full((*x.shape[:2], *out), -np.inf, x.dtype)
     for _, seen in window_offsets(kernel, stride, dilation, out):
         np.maximum(y, x[(..., *seen)], out=y)
     return y
 
 
-def maxpool_backward(d: Array, x: Array, y: Array, kernel: int | tuple[int, ...], *,
-                     stride: int | tuple[int, ...] | None = None,
-                     pad: int | tuple[tuple[int, int], ...] = 0, overhang: int | tuple[int, ...] = 0,
-                     dilation: int | tuple[int, ...] = 1) -> Array:
+def maxpool_backward(
+    d: Array,
+    x: Array,
+    y: Array,
+    kernel: PerAxis,
+    *,
+    stride: PerAxis | None = None,
+    pad: Pads = 0,
+    overhang: PerAxis = 0,
+    dilation: PerAxis = 1,
+) -> Array:
     """Gradient of `y = maxpool(x)`: all of d goes to the first maximum of its window, row by row."""
-    rank, ends = x.ndim - 2, both_ends(pad, x.ndim - 2)
-    kernel, dilation = per_axis(kernel, rank), per_axis(dilation, rank)
+    rank = x.ndim - 2
+    kernel, dilation, ends = (
+        per_axis(kernel, rank),
+        per_axis(dilation, rank),
+        hanging_over(pad, overhang, rank),
+    )
     stride = kernel if stride is None else per_axis(stride, rank)
-    inner = tuple(slice(begin, begin + size) for (begin, _), size in zip(ends, x.shape[2:], strict=True))
-    x = extended(padded(x, pad, value=-np.inf), overhang, value=-np.inf)
-    dx = np.zeros(x.shape, d.dtype)
+    inner = inner_slices(x.shape[2:], ends)
+    x = padded(x, ends, value=-np.inf)
+    dx: Array = np.zeros(x.shape, d.dtype)
     waiting = np.ones(y.shape, bool)
     for _, seen in window_offsets(kernel, stride, dilation, y.shape[2:]):
         won = waiting & (x[(..., *seen)] == y)
@@ -51,8 +72,14 @@ def maxpool_backward(d: Array, x: Array, y: Array, kernel: int | tuple[int, ...]
     return dx[(..., *inner)]
 
 
-def window_divisor(sizes: tuple[int, ...], out: tuple[int, ...], kernel: tuple[int, ...], stride: tuple[int, ...],
-                   ends: tuple[tuple[int, int], ...], divisor: str | float) -> Array:
+def window_divisor(
+    sizes: tuple[int, ...],
+    out: tuple[int, ...],
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    ends: tuple[tuple[int, int], ...],
+    divisor: str | float,
+) -> Array:
     """What each window's sum is divided by, an array [*out].
 
     padded: its positions in the padded input; valid: those in the input; window: all that the
@@ -60,44 +87,55 @@ def window_divisor(sizes: tuple[int, ...], out: tuple[int, ...], kernel: tuple[i
     """
     if not isinstance(divisor, str):
         return np.full(out, divisor)
-    counts = np.ones((), int)
+    counts: Array = np.ones((), int)
     for size, n, k, s, (begin, end) in zip(sizes, out, kernel, stride, ends, strict=True):
         first = np.arange(n) * s - begin
-        low, high = {"padded": (-begin, size + end), "valid": (0, size), "window": (first, first + k)}[divisor]
+        low: Array = {"padded": -begin, "valid": 0, "window": first}[divisor]
+        high: Array = {"padded": size + end, "valid": size, "window": first + k}[divisor]
         counts = np.multiply.outer(counts, np.minimum(first + k, high) - np.maximum(first, low))
     return counts
 
 
-def avgpool(x: Array, kernel: int | tuple[int, ...], *, stride: int | tuple[int, ...] | None = None,
-            pad: int | tuple[tuple[int, int], ...] = 0, overhang: int | tuple[int, ...] = 0,
-            divisor: str | float = "padded") -> Array:
+def avgpool(
+    x: Array,
+    kernel: PerAxis,
+    *,
+    stride: PerAxis | None = None,
+    pad: Pads = 0,
+    overhang: PerAxis = 0,
+    divisor: str | float = "padded",
+) -> Array:
     """The mean of each window over zero padding; `divisor` as in `window_divisor`."""
     rank, sizes = x.ndim - 2, x.shape[2:]
     kernel, ends, once = per_axis(kernel, rank), both_ends(pad, rank), (1,) * rank
     stride = kernel if stride is None else per_axis(stride, rank)
-    x = extended(padded(x, pad), overhang)
+    x = padded(x, hanging_over(pad, overhang, rank))
     out = window_counts(x.shape[2:], kernel, stride, once)
-    y = np.zeros((*x.shape[:2], *out), x.dtype)
+    y: Array = np.zeros((*x.shape[:2], *out), x.dtype)
     for _, seen in window_offsets(kernel, stride, once, out):
         y += x[(..., *seen)]
     return y / window_divisor(sizes, out, kernel, stride, ends, divisor).astype(x.dtype)
 
 
-def avgpool_backward(d: Array, shape: tuple[int, ...], kernel: int | tuple[int, ...], *,
-                     stride: int | tuple[int, ...] | None = None,
-                     pad: int | tuple[tuple[int, int], ...] = 0, overhang: int | tuple[int, ...] = 0,
-                     divisor: str | float = "padded") -> Array:
+def avgpool_backward(
+    d: Array,
+    shape: tuple[int, ...],
+    kernel: PerAxis,
+    *,
+    stride: PerAxis | None = None,
+    pad: Pads = 0,
+    overhang: PerAxis = 0,
+    divisor: str | float = "padded",
+) -> Array:
     """Gradient of `avgpool` for its input of this shape: each number gets its share of d."""
-    rank, sizes = len(shape) - 2, shape[2:]
-    kernel, ends, once = per_axis(kernel, rank), both_ends(pad, rank), (1,) * rank
-    stride, beyond = kernel if stride is None else per_axis(stride, rank), per_axis(overhang, rank)
-    out = d.shape[2:]
-    share = d / window_divisor(sizes, out, kernel, stride, ends, divisor).astype(d.dtype)
-    dx = np.zeros((*shape[:2], *(size + begin + end + more for size, (begin, end), more
-                                 in zip(sizes, ends, beyond, strict=True))), d.dtype)
+    rank, sizes, out = len(shape) - 2, shape[2:], d.shape[2:]
+    kernel, once, ends = per_axis(kernel, rank), (1,) * rank, hanging_over(pad, overhang, rank)
+    stride = kernel if stride is None else per_axis(stride, rank)
+    share = d / window_divisor(sizes, out, kernel, stride, both_ends(pad, rank), divisor).astype(d.dtype)
+    dx: Array = np.zeros((*shape[:2], *padded_sizes(sizes, ends)), d.dtype)
     for _, seen in window_offsets(kernel, stride, once, out):
         dx[(..., *seen)] += share
-    return dx[(..., *(slice(begin, begin + size) for (begin, _), size in zip(ends, sizes, strict=True)))]
+    return dx[(..., *inner_slices(sizes, ends))]
 
 
 def globalavgpool(x: Array) -> Array:
@@ -107,7 +145,7 @@ def globalavgpool(x: Array) -> Array:
 
 def globalavgpool_backward(d: Array, shape: tuple[int, ...]) -> Array:
     """Gradient of `globalavgpool`: d spread evenly over all positions."""
-    dx = np.empty(shape, d.dtype)
+    dx: Array = np.empty(shape, d.dtype)
     dx[...] = d / int(np.prod(shape[2:]))
     return dx
 
@@ -120,7 +158,7 @@ def globalmaxpool(x: Array) -> Array:
 def globalmaxpool_backward(d: Array, x: Array) -> Array:
     """Gradient of `globalmaxpool`: all of d goes to the first maximum."""
     flat = x.reshape(*x.shape[:2], -1)
-    dx = np.zeros(flat.shape, d.dtype)
+    dx: Array = np.zeros(flat.shape, d.dtype)
     np.put_along_axis(dx, flat.argmax(axis=2)[..., None], d.reshape(*d.shape[:2], 1), axis=2)
     return dx.reshape(x.shape)
 
@@ -132,7 +170,7 @@ def adaptive_ranges(size: int, count: int) -> list[tuple[int, int]]:
 
 def adaptive_means(size: int, count: int, dtype: np.dtype[np.floating]) -> Array:
     """The matrix [count, size] that takes the mean of each range."""
-    matrix = np.zeros((count, size), dtype)
+    matrix: Array = np.zeros((count, size), dtype)
     for row, (first, last) in zip(matrix, adaptive_ranges(size, count), strict=True):
         row[first:last] = 1 / (last - first)
     return matrix
@@ -154,7 +192,9 @@ def adaptiveavgpool_backward(d: Array, shape: tuple[int, ...]) -> Array:
     return d
 
 
-def adaptive_windows(sizes: tuple[int, ...], out: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], tuple[slice, ...]]]:
+def adaptive_windows(
+    sizes: tuple[int, ...], out: tuple[int, ...]
+) -> Iterator[tuple[tuple[int, ...], tuple[slice, ...]]]:
     """Per output position: the position, and the slices of what it sees."""
     ranges = [adaptive_ranges(size, count) for size, count in zip(sizes, out, strict=True)]
     for place in np.ndindex(*out):
@@ -163,7 +203,7 @@ def adaptive_windows(sizes: tuple[int, ...], out: tuple[int, ...]) -> Iterator[t
 
 def adaptivemaxpool(x: Array, size: tuple[int, ...]) -> Array:
     """Maxima over ranges of positions that give an output of this size."""
-    y = np.empty((*x.shape[:2], *size), x.dtype)
+    y: Array = np.empty((*x.shape[:2], *size), x.dtype)
     for place, seen in adaptive_windows(x.shape[2:], size):
         y[(..., *place)] = x[(..., *seen)].max(axis=tuple(range(2, x.ndim)))
     return y
@@ -171,7 +211,7 @@ def adaptivemaxpool(x: Array, size: tuple[int, ...]) -> Array:
 
 def adaptivemaxpool_backward(d: Array, x: Array) -> Array:
     """Gradient of `adaptivemaxpool`: all of d goes to the first maximum of its window."""
-    dx = np.zeros(x.shape, d.dtype)
+    dx: Array = np.zeros(x.shape, d.dtype)
     for place, seen in adaptive_windows(x.shape[2:], d.shape[2:]):
         part = x[(..., *seen)]
         flat = part.reshape(*part.shape[:2], -1)

@@ -9,21 +9,22 @@ from backends.numpy.kernels.arrays import Array
 
 def select_backward(d: Array, shape: tuple[int, ...], channels: list[int]) -> Array:
     """Gradient of `x[:, channels]` for x of this shape; a channel that was taken twice gets both."""
-    dx = np.zeros(shape, d.dtype)
-    np.add.at(dx, (slice(None), channels), d)
+    dx: Array = np.zeros(shape, d.dtype)
+    for place, channel in enumerate(channels):
+        dx[:, channel] += d[:, place]
     return dx
 
 
 def slice_backward(d: Array, shape: tuple[int, ...], axis: int, start: int) -> Array:
     """Gradient of taking positions from `start` along an axis, for x of this shape."""
-    dx = np.zeros(shape, d.dtype)
-    np.moveaxis(dx, axis, 0)[start:start + d.shape[axis]] = np.moveaxis(d, axis, 0)
+    dx: Array = np.zeros(shape, d.dtype)
+    np.moveaxis(dx, axis, 0)[start : start + d.shape[axis]] = np.moveaxis(d, axis, 0)
     return dx
 
 
 def sum_backward(d: Array, shape: tuple[int, ...], axis: int) -> Array:
     """Gradient of `x.sum(axis)` for x of this shape."""
-    dx = np.empty(shape, d.dtype)
+    dx: Array = np.empty(shape, d.dtype)
     dx[...] = np.expand_dims(d, axis)
     return dx
 

@@ -12,15 +12,36 @@ import numpy as np
 
 from backends.numpy.kernels.arrays import Array
 
+# A number for all spatial axes, or one for each.
+PerAxis = int | tuple[int, ...]
+# The same at every end, or (begin, end) for each spatial axis.
+Pads = int | tuple[tuple[int, int], ...]
 
-def per_axis(value: int | tuple[int, ...], rank: int) -> tuple[int, ...]:
+
+def per_axis(value: PerAxis, rank: int) -> tuple[int, ...]:
     """One number per spatial axis."""
     return (value,) * rank if isinstance(value, int) else value
 
 
-def both_ends(pad: int | tuple[tuple[int, int], ...], rank: int) -> tuple[tuple[int, int], ...]:
+def both_ends(pad: Pads, rank: int) -> tuple[tuple[int, int], ...]:
     """(begin, end) per spatial axis."""
     return ((pad, pad),) * rank if isinstance(pad, int) else pad
+
+
+def hanging_over(pad: Pads, overhang: PerAxis, rank: int) -> tuple[tuple[int, int], ...]:
+    """The pads of all axes with `overhang` more positions at the end, for windows that stick out."""
+    pairs = zip(both_ends(pad, rank), per_axis(overhang, rank), strict=True)
+    return tuple((begin, end + more) for (begin, end), more in pairs)
+
+
+def padded_sizes(sizes: tuple[int, ...], ends: tuple[tuple[int, int], ...]) -> tuple[int, ...]:
+    """The sizes with their padding."""
+    return tuple(begin + size + end for size, (begin, end) in zip(sizes, ends, strict=True))
+
+
+def inner_slices(sizes: tuple[int, ...], ends: tuple[tuple[int, int], ...]) -> tuple[slice, ...]:
+    """Where the original is in what was padded."""
+    return tuple(slice(begin, begin + size) for size, (begin, _) in zip(sizes, ends, strict=True))
 
 
 def border(size: int, begin: int, end: int, mode: str) -> Array:
@@ -33,29 +54,28 @@ def border(size: int, begin: int, end: int, mode: str) -> Array:
     return np.clip(places, 0, size - 1)
 
 
-def padded(x: Array, pad: int | tuple[tuple[int, int], ...], mode: str = "zeros", value: float = 0) -> Array:
+def padded(x: Array, pad: Pads, mode: str = "zeros", value: float = 0) -> Array:
     """x with its spatial axes extended: by `value`, or by copies as `border` says."""
     ends = both_ends(pad, x.ndim - 2)
     if not any(begin or end for begin, end in ends):
         return x
     if mode == "zeros":
-        whole = np.full((*x.shape[:2], *(begin + size + end for size, (begin, end)
-                                         in zip(x.shape[2:], ends, strict=True))), value, x.dtype)
-        whole[(..., *(slice(begin, begin + size) for size, (begin, _) in zip(x.shape[2:], ends, strict=True)))] = x
+        whole: Array = np.full((*x.shape[:2], *padded_sizes(x.shape[2:], ends)), value, x.dtype)
+        whole[(..., *inner_slices(x.shape[2:], ends))] = x
         return whole
     for axis, (begin, end) in enumerate(ends, start=2):
         x = x.take(border(x.shape[axis], begin, end, mode), axis=axis)
     return x
 
 
-def padded_backward(d: Array, pad: int | tuple[tuple[int, int], ...], mode: str = "zeros") -> Array:
+def padded_backward(d: Array, pad: Pads, mode: str = "zeros") -> Array:
     """Gradient of what `padded` extended: what a copy received goes back to its original."""
     for axis, (begin, end) in enumerate(both_ends(pad, d.ndim - 2), start=2):
         if not (begin or end):
             continue
         whole = np.moveaxis(d, axis, 0)
         size = len(whole) - begin - end
-        inner = whole[begin:begin + size]
+        inner = whole[begin : begin + size]
         if mode != "zeros":
             inner = np.zeros_like(inner)
             np.add.at(inner, border(size, begin, end, mode), whole)
@@ -63,16 +83,14 @@ def padded_backward(d: Array, pad: int | tuple[tuple[int, int], ...], mode: str 
     return d
 
 
-def extended(x: Array, overhang: int | tuple[int, ...], value: float = 0) -> Array:
-    """x with `overhang` more positions at the end of each spatial axis, for windows that stick out."""
-    return padded(x, tuple((0, end) for end in per_axis(overhang, x.ndim - 2)), value=value)
-
-
-def window_counts(sizes: tuple[int, ...], kernel: tuple[int, ...], stride: tuple[int, ...],
-                  dilation: tuple[int, ...]) -> tuple[int, ...]:
+def window_counts(
+    sizes: tuple[int, ...], kernel: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...]
+) -> tuple[int, ...]:
     """How many windows fit per axis: (size - dilation (kernel - 1) - 1) // stride + 1."""
-    return tuple((size - d * (k - 1) - 1) // s + 1
-                 for size, k, s, d in zip(sizes, kernel, stride, dilation, strict=True))
+    return tuple(
+        (size - d * (k - 1) - 1) // s + 1
+        for size, k, s, d in zip(sizes, kernel, stride, dilation, strict=True)
+    )
 
 
 def windows(x: Array, kernel: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...]) -> Array:
@@ -80,30 +98,47 @@ def windows(x: Array, kernel: tuple[int, ...], stride: tuple[int, ...], dilation
     out = window_counts(x.shape[2:], kernel, stride, dilation)
     steps = x.strides[2:]
     return np.lib.stride_tricks.as_strided(
-        x, (*x.shape[:2], *kernel, *out),
-        (*x.strides[:2], *(t * d for t, d in zip(steps, dilation, strict=True)),
-         *(t * s for t, s in zip(steps, stride, strict=True))), writeable=False)
+        x,
+        (*x.shape[:2], *kernel, *out),
+        (
+            *x.strides[:2],
+            *(t * d for t, d in zip(steps, dilation, strict=True)),
+            *(t * s for t, s in zip(steps, stride, strict=True)),
+        ),
+        writeable=False,
+    )
 
 
-def window_offsets(kernel: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...],
-                   out: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], tuple[slice, ...]]]:
+def window_offsets(
+    kernel: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...], out: tuple[int, ...]
+) -> Iterator[tuple[tuple[int, ...], tuple[slice, ...]]]:
     """Per position in the window, row by row: the position, and the slices of what all windows see there."""
     for place in np.ndindex(*kernel):
-        yield place, tuple(slice(i * d, i * d + s * (n - 1) + 1, s)
-                           for i, s, d, n in zip(place, stride, dilation, out, strict=True))
+        yield (
+            place,
+            tuple(
+                slice(i * d, i * d + s * (n - 1) + 1, s)
+                for i, s, d, n in zip(place, stride, dilation, out, strict=True)
+            ),
+        )
 
 
 def add_windows(total: Array, parts: Array, stride: tuple[int, ...], dilation: tuple[int, ...]) -> None:
     """The adjoint of `windows`: add [N, C, *kernel, *out] to the places that the windows saw."""
     rank = total.ndim - 2
-    kernel, out = parts.shape[2:2 + rank], parts.shape[2 + rank:]
+    kernel, out = parts.shape[2 : 2 + rank], parts.shape[2 + rank :]
     for place, seen in window_offsets(kernel, stride, dilation, out):
         total[(..., *seen)] += parts[(slice(None), slice(None), *place)]
 
 
-def overhang(sizes: tuple[int, ...], kernel: int | tuple[int, ...], stride: int | tuple[int, ...] | None = None,
-             pad: int | tuple[tuple[int, int], ...] = 0, dilation: int | tuple[int, ...] = 1,
-             rule: str = "ceil") -> tuple[int, ...]:
+def overhang(
+    sizes: tuple[int, ...],
+    kernel: PerAxis,
+    stride: PerAxis | None = None,
+    pad: Pads = 0,
+    dilation: PerAxis = 1,
+    rule: str = "ceil",
+) -> tuple[int, ...]:
     """Positions past the padded end that the last window of `round = ceil` (or `caffe`) needs, per axis.
 
     A last window that would start past the input and its begin pad is left out; Caffe does so only
@@ -114,7 +149,9 @@ def overhang(sizes: tuple[int, ...], kernel: int | tuple[int, ...], stride: int 
     stride = kernel if stride is None else per_axis(stride, rank)
     clipped = rule == "ceil" or any(begin or end for begin, end in ends)
     found = []
-    for size, k, s, (begin, end), d in zip(sizes, kernel, stride, ends, per_axis(dilation, rank), strict=True):
+    for size, k, s, (begin, end), d in zip(
+        sizes, kernel, stride, ends, per_axis(dilation, rank), strict=True
+    ):
         reach = d * (k - 1) + 1 - size - begin - end  # of the first window past the end
         last = -(reach // s)
         if clipped and last * s >= size + begin:

@@ -18,12 +18,15 @@ from tests.cases import CASES, LayerCase, graph_of, inputs_of, weights_of
 Arrays = dict[str, np.ndarray]
 
 
-def autograd(graph: Graph, inputs: Arrays, weights: Arrays, output_gradient: np.ndarray | None,
-             training: bool) -> tuple[np.ndarray, Arrays, Arrays, Arrays]:
+def autograd(
+    graph: Graph, inputs: Arrays, weights: Arrays, output_gradient: np.ndarray | None, training: bool
+) -> tuple[np.ndarray, Arrays, Arrays, Arrays]:
     """Result, gradients of inputs and of weights, and the weights afterwards."""
     xs = {name: torch.tensor(array, requires_grad=True) for name, array in inputs.items()}
-    ws = {name: torch.tensor(array, requires_grad=graph.weights[name].role[:7] != "running")
-          for name, array in weights.items()}
+    ws = {
+        name: torch.tensor(array, requires_grad=graph.weights[name].role[:7] != "running")
+        for name, array in weights.items()
+    }
     y = torch_layers.outputs(graph, xs, ws, training)["y"]
     if output_gradient is not None:
         y.backward(torch.tensor(output_gradient))

@@ -24,8 +24,9 @@ MODES = {"zeros": "constant", "reflect": "reflect", "replicate": "replicate", "c
 Weights = Mapping[str, torch.Tensor]
 
 
-def outputs(graph: Graph, inputs: Mapping[str, torch.Tensor], weights: Weights, training: bool = False,
-            ) -> dict[str, torch.Tensor]:
+def outputs(
+    graph: Graph, inputs: Mapping[str, torch.Tensor], weights: Weights, training: bool = False
+) -> dict[str, torch.Tensor]:
     """The graph's outputs.  Running statistics in `weights` change in training."""
     values = {value: inputs[name] for name, value in graph.inputs.items()}
     for node in graph.nodes:
@@ -40,14 +41,21 @@ def flat(pairs: Sequence[tuple[int, int]]) -> list[int]:
     return [p for pair in reversed(pairs) for p in pair]
 
 
-def padded(x: torch.Tensor, pairs: Sequence[tuple[int, int]], mode: str = "zeros", value: float = 0) -> torch.Tensor:
+def padded(
+    x: torch.Tensor, pairs: Sequence[tuple[int, int]], mode: str = "zeros", value: float = 0
+) -> torch.Tensor:
     if mode == "zeros":
         return F.pad(x, flat(pairs), value=value)
     return F.pad(x, flat(pairs), mode=MODES[mode])
 
 
-def hanging(sizes: Sequence[int], extents: Sequence[int], stride: Sequence[int], pads: Sequence[tuple[int, int]],
-            rule: str) -> list[tuple[int, int]]:
+def hanging(
+    sizes: Sequence[int],
+    extents: Sequence[int],
+    stride: Sequence[int],
+    pads: Sequence[tuple[int, int]],
+    rule: str,
+) -> list[tuple[int, int]]:
     """The end padding that gives the size of `ceil` or `caffe`, from conventions of the frameworks."""
     ends = []
     any_pad = any(b or e for b, e in pads)
@@ -68,18 +76,28 @@ def conv(node: Node, xs: list[torch.Tensor], w: Weights, training: bool) -> torc
     extents = [d * (k - 1) + 1 for k, d in zip(op.kernel, op.dilation, strict=True)]
     more = hanging(x.shape[2:], extents, op.stride, op.pad, op.round)
     pads = [(b, e + m) for (b, e), (_, m) in zip(op.pad, more, strict=True)]
-    return CONV[x.dim() - 2](padded(x, pads, op.pad_mode), w["weight"], w.get("bias"), op.stride, 0, op.dilation, op.groups)
+    return CONV[x.dim() - 2](
+        padded(x, pads, op.pad_mode), w["weight"], w.get("bias"), op.stride, 0, op.dilation, op.groups
+    )
 
 
 def maxpool(node: Node, xs: list[torch.Tensor], w: Weights, training: bool) -> torch.Tensor:
     op: Any = node.op
     x, rank = xs[0], xs[0].dim() - 2
     if op.round != "caffe" and all(b == e for b, e in op.pad):  # PyTorch's own padding and rounding
-        return MAX[rank](x, op.kernel, op.stride, tuple(b for b, _ in op.pad), op.dilation, op.round == "ceil")
+        return MAX[rank](
+            x, op.kernel, op.stride, tuple(b for b, _ in op.pad), op.dilation, op.round == "ceil"
+        )
     extents = [d * (k - 1) + 1 for k, d in zip(op.kernel, op.dilation, strict=True)]
-    x = padded(x, hanging(x.shape[2:], extents, op.stride, op.pad, op.round), value=-torch.inf) if not any(
-        map(any, op.pad)) else padded(padded(x, op.pad, value=-torch.inf),
-                                      hanging(x.shape[2:], extents, op.stride, op.pad, op.round), value=-torch.inf)
+    x = (
+        padded(x, hanging(x.shape[2:], extents, op.stride, op.pad, op.round), value=-torch.inf)
+        if not any(map(any, op.pad))
+        else padded(
+            padded(x, op.pad, value=-torch.inf),
+            hanging(x.shape[2:], extents, op.stride, op.pad, op.round),
+            value=-torch.inf,
+        )
+    )
     return MAX[rank](x, op.kernel, op.stride, 0, op.dilation)
 
 
@@ -88,7 +106,9 @@ def avgpool(node: Node, xs: list[torch.Tensor], w: Weights, training: bool) -> t
     x, rank = xs[0], xs[0].dim() - 2
     own = op.round != "caffe" and all(b == e for b, e in op.pad) and op.divisor in ("padded", "valid")
     if own:
-        return AVG[rank](x, op.kernel, op.stride, tuple(b for b, _ in op.pad), op.round == "ceil", op.divisor == "padded")
+        return AVG[rank](
+            x, op.kernel, op.stride, tuple(b for b, _ in op.pad), op.round == "ceil", op.divisor == "padded"
+        )
     more = hanging(x.shape[2:], op.kernel, op.stride, op.pad, op.round)
 
     def sums(y: torch.Tensor) -> torch.Tensor:
@@ -110,8 +130,16 @@ def sizes(node: Node, xs: list[torch.Tensor]) -> tuple[int, ...]:
 
 def batchnorm(node: Node, xs: list[torch.Tensor], w: Weights, training: bool) -> torch.Tensor:
     op: Any = node.op
-    return F.batch_norm(xs[0], w["running_mean"], w["running_var"], w.get("weight"), w.get("bias"), training,
-                        op.momentum, op.eps)
+    return F.batch_norm(
+        xs[0],
+        w["running_mean"],
+        w["running_var"],
+        w.get("weight"),
+        w.get("bias"),
+        training,
+        op.momentum,
+        op.eps,
+    )
 
 
 def groupnorm(node: Node, xs: list[torch.Tensor], w: Weights, training: bool) -> torch.Tensor:
@@ -127,7 +155,9 @@ def instancenorm(node: Node, xs: list[torch.Tensor], w: Weights, training: bool)
 def layernorm(node: Node, xs: list[torch.Tensor], w: Weights, training: bool) -> torch.Tensor:
     op: Any = node.op
     moved = xs[0].movedim(op.axis + 1, -1)
-    return F.layer_norm(moved, moved.shape[-1:], w.get("weight"), w.get("bias"), op.eps).movedim(-1, op.axis + 1)
+    return F.layer_norm(moved, moved.shape[-1:], w.get("weight"), w.get("bias"), op.eps).movedim(
+        -1, op.axis + 1
+    )
 
 
 def channels(v: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
@@ -163,6 +193,7 @@ def joined(combine: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
         constant = getattr(node.op, "constant", None)
         total = total if constant is None else combine(total, torch.tensor(constant, dtype=total.dtype))
         return total / len(xs) if node.op.name == "average" else total
+
     return layer
 
 
@@ -173,24 +204,37 @@ def dropout(node: Node, xs: list[torch.Tensor], w: Weights, training: bool) -> t
 
 
 LAYERS: dict[str, Callable[[Any, list[torch.Tensor], Weights, bool], torch.Tensor]] = {
-    "conv": conv, "maxpool": maxpool, "avgpool": avgpool,
+    "conv": conv,
+    "maxpool": maxpool,
+    "avgpool": avgpool,
     "globalavgpool": lambda n, xs, w, t: ADAPTIVE_AVG[xs[0].dim() - 2](xs[0], 1),
     "globalmaxpool": lambda n, xs, w, t: ADAPTIVE_MAX[xs[0].dim() - 2](xs[0], 1),
     "adaptiveavgpool": lambda n, xs, w, t: ADAPTIVE_AVG[xs[0].dim() - 2](xs[0], sizes(n, xs)),
     "adaptivemaxpool": lambda n, xs, w, t: ADAPTIVE_MAX[xs[0].dim() - 2](xs[0], sizes(n, xs)),
-    "fc": fc, "rbf": lambda n, xs, w, t: torch.square(xs[0][:, None] - xs[n.op.centers]).sum(2),
-    "batchnorm": batchnorm, "instancenorm": instancenorm, "groupnorm": groupnorm, "layernorm": layernorm,
+    "fc": fc,
+    "rbf": lambda n, xs, w, t: torch.square(xs[0][:, None] - xs[n.op.centers]).sum(2),
+    "batchnorm": batchnorm,
+    "instancenorm": instancenorm,
+    "groupnorm": groupnorm,
+    "layernorm": layernorm,
     "l2norm": lambda n, xs, w, t: F.normalize(xs[0], dim=1, eps=n.op.eps) * channels(w["weight"], xs[0]),
-    "lrn": lrn, "scale": scale, "dropout": dropout,
-    "relu": lambda n, xs, w, t: F.relu(xs[0]), "relu6": lambda n, xs, w, t: F.relu6(xs[0]),
+    "lrn": lrn,
+    "scale": scale,
+    "dropout": dropout,
+    "relu": lambda n, xs, w, t: F.relu(xs[0]),
+    "relu6": lambda n, xs, w, t: F.relu6(xs[0]),
     "leakyrelu": lambda n, xs, w, t: F.leaky_relu(xs[0], n.op.slope),
-    "prelu": lambda n, xs, w, t: F.prelu(xs[0], w["weight"]), "elu": lambda n, xs, w, t: F.elu(xs[0], n.op.alpha),
-    "selu": lambda n, xs, w, t: F.selu(xs[0]), "gelu": lambda n, xs, w, t: F.gelu(xs[0]),
-    "silu": lambda n, xs, w, t: F.silu(xs[0]), "mish": lambda n, xs, w, t: F.mish(xs[0]),
-    "hardswish": lambda n, xs, w, t: F.hardswish(xs[0]), 
+    "prelu": lambda n, xs, w, t: F.prelu(xs[0], w["weight"]),
+    "elu": lambda n, xs, w, t: F.elu(xs[0], n.op.alpha),
+    "selu": lambda n, xs, w, t: F.selu(xs[0]),
+    "gelu": lambda n, xs, w, t: F.gelu(xs[0]),
+    "silu": lambda n, xs, w, t: F.silu(xs[0]),
+    "mish": lambda n, xs, w, t: F.mish(xs[0]),
+    "hardswish": lambda n, xs, w, t: F.hardswish(xs[0]),
     # PyTorch's own hardsigmoid differentiates with a sixth in single precision.
     "hardsigmoid": lambda n, xs, w, t: F.relu6(xs[0] + 3) / 6,
-    "sigmoid": lambda n, xs, w, t: torch.sigmoid(xs[0]), "tanh": lambda n, xs, w, t: torch.tanh(xs[0]),
+    "sigmoid": lambda n, xs, w, t: torch.sigmoid(xs[0]),
+    "tanh": lambda n, xs, w, t: torch.tanh(xs[0]),
     "softplus": lambda n, xs, w, t: F.softplus(xs[0]),
     "softmax": lambda n, xs, w, t: F.softmax(xs[0], n.op.axis + 1),
     "logsoftmax": lambda n, xs, w, t: F.log_softmax(xs[0], n.op.axis + 1),
@@ -199,8 +243,12 @@ LAYERS: dict[str, Callable[[Any, list[torch.Tensor], Weights, bool], torch.Tenso
     "permute": lambda n, xs, w, t: xs[0].permute(0, *(i + 1 for i in n.op.order)),
     "select": lambda n, xs, w, t: xs[0].index_select(1, torch.tensor(n.op.channels)),
     "slice": lambda n, xs, w, t: xs[0].narrow(n.op.axis + 1, n.op.start, n.op.stop - n.op.start),
-    "reduce": reduce, "pad": lambda n, xs, w, t: padded(xs[0], n.op.amount, n.op.mode),
+    "reduce": reduce,
+    "pad": lambda n, xs, w, t: padded(xs[0], n.op.amount, n.op.mode),
     "identity": lambda n, xs, w, t: xs[0],
-    "add": joined(torch.add), "multiply": joined(torch.mul), "maximum": joined(torch.maximum),
-    "average": joined(torch.add), "concat": lambda n, xs, w, t: torch.cat(xs, n.op.axis + 1),
+    "add": joined(torch.add),
+    "multiply": joined(torch.mul),
+    "maximum": joined(torch.maximum),
+    "average": joined(torch.add),
+    "concat": lambda n, xs, w, t: torch.cat(xs, n.op.axis + 1),
 }
