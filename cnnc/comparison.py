@@ -16,8 +16,8 @@ class Comparison:
     """One output of one model against the answer.
 
     `error` is the largest absolute difference and `where` its index, batch first; `relative` is
-    `error` over the largest number of the answer.  `ulp_max` and `ulp_999` (the 99.9th percentile) count in units in the
-    last place of the model's own float type.  `problem` says what is wrong beyond size: another
+    `error` over the largest number of the answer.  `ulp_max` and `ulp_999` (the 99.9th percentile) count in
+    units in the last place of the model's own float type.  `problem` says what is wrong beyond size: another
     shape, NaN or infinity in other places, nothing finite to compare.
     """
 

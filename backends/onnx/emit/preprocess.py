@@ -67,7 +67,9 @@ def pixels_type(graph: Graph) -> ImageType:
 
 def _resize(front: Front, step: Step, before: ImageType) -> str:
     assert isinstance(step, Resize)
-    how: dict[str, Any] = {"mode": "linear", "coordinate_transformation_mode": "half_pixel", "antialias": 1}
+    # exclude_outside: weights beyond the border are left out and the rest made to sum to 1, as in Pillow.
+    how: dict[str, Any] = {"mode": "linear", "coordinate_transformation_mode": "half_pixel", "antialias": 1,
+                           "exclude_outside": 1}
     if step.mode == "nearest":
         how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
     return front.add("Resize", front.tensor, "", "", front.ints(*step.size), axes=[2, 3], **how)
