@@ -38,7 +38,9 @@ class _Matcher:
             if kind in OPENERS:
                 stack.append(index)
                 if len(stack) > self.limits.nesting:
-                    self._report("E403", f"brackets and braces are nested more than {self.limits.nesting} deep", index)
+                    self._report(
+                        "E403", f"brackets and braces are nested more than {self.limits.nesting} deep", index
+                    )
                     return tokens
             elif stack and tokens[stack[-1]].kind == CLOSERS[kind]:
                 self.pairs.append((stack.pop(), index))
@@ -60,7 +62,9 @@ class _Matcher:
             result[at:at] = [Token("RBRACE", "", before.end, before.end, before.line)] * count
         return result
 
-    def _report(self, code: str, message: str, index: int, label: str = "", *labels: Label, advice: str = "") -> None:
+    def _report(
+        self, code: str, message: str, index: int, label: str = "", *labels: Label, advice: str = ""
+    ) -> None:
         place = self._span(index)
         self.found.append(Diagnostic(code, message, place, label, labels, help=(advice,) if advice else ()))
 

@@ -78,7 +78,9 @@ class Builder:
         parameters = tuple(token.text for token in rest[:-1] if token is not None)
         return syntax.Function(Span(self.source, start, end), *self._name(name), parameters, rest[-1])
 
-    def block(self, start: int, end: int, inline: Token | None, name: Token, parameters: Any, body: Any) -> Any:
+    def block(
+        self, start: int, end: int, inline: Token | None, name: Token, parameters: Any, body: Any
+    ) -> Any:
         doc = self.docs.get(start, "")
         span = Span(self.source, start, end)
         return syntax.Block(span, *self._name(name), inline is not None, parameters or (), body, doc)

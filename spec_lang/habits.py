@@ -115,7 +115,7 @@ HABITS: tuple[Habit, ...] = (
     ),
     _habit(
         "E124",
-        'an import names a file and what it takes from it',
+        "an import names a file and what it takes from it",
         'write `import "blocks.cnn" (ConvBN, Aux)`',
         r"^\s*(import|from)\b.*",
         "import torch",

@@ -15,7 +15,20 @@ from spec_lang.tables import END, Tables
 DEFINITION_KINDS = frozenset({"BLOCK", "MODEL", "INLINE", "TRAIN", "IMPORT", "LET"})
 
 CONTINUING = frozenset(
-    {"COMMA", "LPAR", "LSQB", "EQUAL", "_ARROW", "DOTS", "PLUS", "MINUS", "POWER", "FLOOR_DIVIDE", "TIMES", "DIVIDE"}
+    {
+        "COMMA",
+        "LPAR",
+        "LSQB",
+        "EQUAL",
+        "_ARROW",
+        "DOTS",
+        "PLUS",
+        "MINUS",
+        "POWER",
+        "FLOOR_DIVIDE",
+        "TIMES",
+        "DIVIDE",
+    }
     | {"REMAINDER", "COMPARE", "AND", "OR", "NOT", "THEN", "DOT"}
 )
 """A line that ends with one of these goes on below (when the parser looks for the next item)."""
@@ -62,6 +75,10 @@ class Automaton:
         self.values: list[Any] = []
         self.item_start = 0
         """The token at which the innermost item began, as far as errors need to know."""
+        self.items: dict[int, str] = {}
+        """The tokens at which items begin, each with its kind (closing braces of lists are among them)."""
+        self.names: set[int] = set()
+        """The tokens that look like keywords and are names where they stand."""
         self._starts: list[int] = []
         self._depths: list[int] | None = None
         self._words = frozenset(tables.keywords.values())
@@ -86,6 +103,7 @@ class Automaton:
             if action is None and kind in words:
                 kind = "NAME"
                 action = actions[states[-1]].get(kind)
+                self.names.add(at)
             if token_line != line and recover:
                 line = token_line
                 own_item = judge.line_break(at, before, kind, self)
@@ -105,7 +123,7 @@ class Automaton:
                         first = starts[base] if size else start
                         value = build(first, end, *[None if i is None else values[base + i] for i in picks])
                     elif mode == _PASS:
-                        value = values[base + picks[0]]
+                        value = values[base + picks[0]]  # type: ignore[operator]  # such a rule has one child
                     else:
                         value = _spread(values, base, picks)
                         if mode == _SPREAD:
@@ -142,6 +160,7 @@ class Automaton:
                     before, line = "", tokens[at].line
                     continue
                 self.item_start = at
+                self.items[at] = items[states[-1]]
             states.append(action)
             values.append(token)
             starts.append(start)

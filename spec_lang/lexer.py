@@ -49,11 +49,41 @@ _NUMBERS = frozenset({"INT", "FLOAT", "SIZE"})
 _SPECIAL = _NUMBERS | {"COMMENT", "_OPEN_STRING", "_NEWLINE", "_FOREIGN_WORD", "_BAD"}
 
 LOOKALIKES = {
-    "\u00d7": "x", "\u2715": "x", "\u2062": "*", "\u00b7": "*", "\u22c5": "*", "\u00f7": "/",
-    "\u2192": "->", "\u21d2": "->", "\u27f6": "->", "\u2190": "=", "\u2212": "-", "\u2013": "-", "\u2014": "-",
-    "\u2018": '"', "\u2019": '"', "\u201c": '"', "\u201d": '"', "\u201e": '"', "\u00ab": '"', "\u00bb": '"',
-    "\u2264": "<=", "\u2265": ">=", "\u2260": "!=", "\u2026": "..", "\u2025": "..", "\u00a0": " ", "\u3000": " ",
-    "\uff08": "(", "\uff09": ")", "\uff0c": ",", "\uff1a": ":", "\u200b": "", "\ufeff": "", "\u2009": " ", "\u202f": " ",
+    "\u00d7": "x",
+    "\u2715": "x",
+    "\u2062": "*",
+    "\u00b7": "*",
+    "\u22c5": "*",
+    "\u00f7": "/",
+    "\u2192": "->",
+    "\u21d2": "->",
+    "\u27f6": "->",
+    "\u2190": "=",
+    "\u2212": "-",
+    "\u2013": "-",
+    "\u2014": "-",
+    "\u2018": '"',
+    "\u2019": '"',
+    "\u201c": '"',
+    "\u201d": '"',
+    "\u201e": '"',
+    "\u00ab": '"',
+    "\u00bb": '"',
+    "\u2264": "<=",
+    "\u2265": ">=",
+    "\u2260": "!=",
+    "\u2026": "..",
+    "\u2025": "..",
+    "\u00a0": " ",
+    "\u3000": " ",
+    "\uff08": "(",
+    "\uff09": ")",
+    "\uff0c": ",",
+    "\uff1a": ":",
+    "\u200b": "",
+    "\ufeff": "",
+    "\u2009": " ",
+    "\u202f": " ",
 }
 """Characters that come along with text copied from papers and word processors, and what to write."""
 
@@ -159,7 +189,12 @@ def _number_problem(source: Source, word: str, at: int, to: int, limits: Limits)
                 f"an integer has at most {limits.integer_digits} digits, this one has {len(digits)}",
                 Span(source, at, to),
             )
-        if len(digits) > 1 and digits[0] == "0" and text[at - 1 : at] == "," and text[at - 2 : at - 1].isdigit():
+        if (
+            len(digits) > 1
+            and digits[0] == "0"
+            and text[at - 1 : at] == ","
+            and text[at - 2 : at - 1].isdigit()
+        ):
             # `0,05` by the habit of many languages; elsewhere zeros in front mean nothing.
             return Diagnostic(
                 "E107",
@@ -170,7 +205,9 @@ def _number_problem(source: Source, word: str, at: int, to: int, limits: Limits)
     return None
 
 
-_AFTER_NUMBER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|\.(?![.\w])[0-9]*|\.[A-Za-z][A-Za-z0-9_]*|\.[0-9]+", re.ASCII)
+_AFTER_NUMBER = re.compile(
+    r"[A-Za-z_][A-Za-z0-9_]*|\.(?![.\w])[0-9]*|\.[A-Za-z][A-Za-z0-9_]*|\.[0-9]+", re.ASCII
+)
 
 
 def _short(word: str) -> str:
@@ -211,7 +248,10 @@ def _not_a_token(source: Source, kind: str, word: str, at: int, to: int) -> Diag
         return Diagnostic("E105", "a string stands in double quotes", span, help=('write `"..."`',))
     if word == ";":
         return Diagnostic(
-            "E105", "statements end with the line, not with `;`", span, help=("leave out the `;`; one statement a line",)
+            "E105",
+            "statements end with the line, not with `;`",
+            span,
+            help=("leave out the `;`; one statement a line",),
         )
     if word in LOOKALIKES:
         ascii_form = LOOKALIKES[word]
@@ -220,7 +260,9 @@ def _not_a_token(source: Source, kind: str, word: str, at: int, to: int) -> Diag
         else:
             advice = f"write `{ascii_form}`"
         return Diagnostic("E105", f"{describe(word)} is not part of the language", span, help=(advice,))
-    return Diagnostic("E105", f"{describe(word)} is not part of the language", span, help=_HABITS.get(word, ()))
+    return Diagnostic(
+        "E105", f"{describe(word)} is not part of the language", span, help=_HABITS.get(word, ())
+    )
 
 
 _HABITS = {
@@ -242,7 +284,9 @@ def describe(character: str) -> str:
     number = f"U+{ord(character):04X}"
     name = unicodedata.name(character, "")
     if character.isprintable() and not character.isspace():
-        return f"`{character}`" if character.isascii() else f"`{character}` ({number} {name})".replace(" )", ")")
+        return (
+            f"`{character}`" if character.isascii() else f"`{character}` ({number} {name})".replace(" )", ")")
+        )
     return f"the character {number} {name}".rstrip()
 
 

@@ -63,9 +63,24 @@ _SHOWN = {
     "NAME": "a name", "STRING": "a string", "LABEL": "a label (`name:`)", "PER_IMAGE": "`per image`",
 }  # fmt: skip
 
-_EXPRESSION = frozenset({"NAME", "INT", "FLOAT", "SIZE", "STRING", "TRUE", "FALSE", "LPAR", "LSQB", "NOT", "MINUS", "IF"})
+_EXPRESSION = frozenset(
+    {"NAME", "INT", "FLOAT", "SIZE", "STRING", "TRUE", "FALSE", "LPAR", "LSQB", "NOT", "MINUS", "IF"}
+)
 _OPERATORS = frozenset(
-    {"OR", "AND", "COMPARE", "DOTS", "PLUS", "MINUS", "TIMES", "DIVIDE", "FLOOR_DIVIDE", "REMAINDER", "POWER", "DOT"}
+    {
+        "OR",
+        "AND",
+        "COMPARE",
+        "DOTS",
+        "PLUS",
+        "MINUS",
+        "TIMES",
+        "DIVIDE",
+        "FLOOR_DIVIDE",
+        "REMAINDER",
+        "POWER",
+        "DOT",
+    }
     | {"LSQB", "LPAR"}
 )
 
@@ -145,7 +160,13 @@ class Mistakes:
             advice += ", or join layers by `->`"
         token = automaton.tokens[at]
         self.report(
-            Diagnostic("E130", f"a second {what} on one line", self._span(token), f"this begins a new {what}", help=(advice,))
+            Diagnostic(
+                "E130",
+                f"a second {what} on one line",
+                self._span(token),
+                f"this begins a new {what}",
+                help=(advice,),
+            )
         )
 
     # ---- tokens
@@ -189,7 +210,11 @@ class Mistakes:
         last = automaton.tokens[at - 1]
         if last.kind in _BODY_OWNERS and last.kind not in ("FOR", "IF", "REPEAT", "BLOCK", "MODEL", "TRAIN"):
             first, owner = last, last.kind
-        if owner not in _BODY_OWNERS or not automaton.accepts("LBRACE") or automaton.tokens[at].kind == "LABEL":
+        if (
+            owner not in _BODY_OWNERS
+            or not automaton.accepts("LBRACE")
+            or automaton.tokens[at].kind == "LABEL"
+        ):
             return False
         if automaton.tokens[at].line == last.line and self._habit(at, automaton):
             return True
@@ -206,7 +231,13 @@ class Mistakes:
 
     def _misplaced_definition(self, automaton: Automaton) -> bool:
         first, after = automaton.tokens[automaton.item_start], automaton.tokens[automaton.item_start + 1]
-        if automaton.enclosing() != "statement" or first.text not in ("block", "model", "train", "import", "inline"):
+        if automaton.enclosing() != "statement" or first.text not in (
+            "block",
+            "model",
+            "train",
+            "import",
+            "inline",
+        ):
             return False
         if after.line != first.line or after.kind not in ("NAME", "STRING", "BLOCK"):
             return False
@@ -225,7 +256,9 @@ class Mistakes:
         owner = self._join_name(automaton)
         if token.kind == "RBRACE":
             message = f"`{owner}` has no branches" if owner else "there are no branches here"
-            self.report(Diagnostic("E133", message, self._span(token), help=("write `branch { ... }` for each",)))
+            self.report(
+                Diagnostic("E133", message, self._span(token), help=("write `branch { ... }` for each",))
+            )
             return
         advice = [f"write `{owner or 'add'} {{ branch {{ ... }} branch {{ ... }} }}`"]
         if owner and owner not in ("add", "multiply", "maximum", "average", "concat"):

@@ -6,7 +6,7 @@ All that is wrong with a text is reported in one run, as one `SpecError`.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from spec_lang import brackets
 from spec_lang.build import Builder
@@ -67,6 +67,22 @@ def parse(source: Source, limits: Limits = DEFAULT_LIMITS) -> File:
     Raises:
         SpecError: with every mistake of the text (E1) or the limit that it breaks (E4).
     """
+    return analyse(source, limits).file
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """A file with its tokens, for what looks at the text itself (the formatter)."""
+
+    file: File
+    tokens: list[Token]
+    """Keywords that are names where they stand are of kind `NAME`."""
+    items: dict[int, str]
+    """The tokens at which definitions, statements, settings, `init` rules and branches begin."""
+
+
+def analyse(source: Source, limits: Limits = DEFAULT_LIMITS) -> Parsed:
+    """Parse a whole file and keep its tokens; raises as `parse` does."""
     size = len(source.text)
     if size * 4 > limits.source_bytes:
         size = len(source.text.encode("utf-8", errors="replace"))
@@ -93,7 +109,7 @@ class _Parsing:
         self.found: list[Diagnostic] = []
         self.builder = Builder(source, limits, self.found.append, self._template)
 
-    def file(self) -> File:
+    def file(self) -> Parsed:
         self._characters()
         tokens = tokenize(self.source, self.limits)
         self.found += tokens.diagnostics
@@ -103,9 +119,13 @@ class _Parsing:
         self._stop_at_limits()
         self.builder.docs = _docs(self.source, tokens.comments, matched)
         mistakes = Mistakes(self.source, self.found.append)
-        definitions = Automaton(tables(), matched, self.builder, mistakes).run("file")
+        automaton = Automaton(tables(), matched, self.builder, mistakes)
+        definitions = automaton.run("file")
         self._finish()
-        return File(self.source, definitions, tokens.comments)
+        for at in automaton.names:
+            matched[at] = matched[at]._replace(kind="NAME")
+        items = {at: item for at, item in automaton.items.items() if matched[at].kind != "RBRACE"}
+        return Parsed(File(self.source, definitions, tokens.comments), matched, items)
 
     def expression(self) -> Expr:
         self._characters()
@@ -166,7 +186,9 @@ class _Parsing:
             else:
                 value = self._expression(piece.start, piece.end)
                 if value is not None:
-                    parts.append(value if piece.format is None else Formatted(value.span, value, piece.format))
+                    parts.append(
+                        value if piece.format is None else Formatted(value.span, value, piece.format)
+                    )
         return Template(span, tuple(parts))
 
     def _expression(self, start: int, end: int) -> Expr | None:
@@ -209,7 +231,12 @@ def _without_echoes(found: list[Diagnostic]) -> list[Diagnostic]:
     for diagnostic in found:
         if diagnostic.code == "E135":
             missing += 1
-        elif diagnostic.code == "E111" and missing and diagnostic.span is not None and diagnostic.span.text == "}":
+        elif (
+            diagnostic.code == "E111"
+            and missing
+            and diagnostic.span is not None
+            and diagnostic.span.text == "}"
+        ):
             missing -= 1
             continue
         result.append(diagnostic)

@@ -20,7 +20,14 @@ TAB = 4
 _CUT = "..."
 _NEAR = 500
 """Characters of a long line that are looked at before the caret (and twice that behind it)."""
-_COLOURS = {"error": "1;31", "warning": "1;33", "bold": "1", "gutter": "1;34", "label": "1;34", "help": "1;32"}
+_COLOURS = {
+    "error": "1;31",
+    "warning": "1;33",
+    "bold": "1",
+    "gutter": "1;34",
+    "label": "1;34",
+    "help": "1;32",
+}
 
 
 def render_text(diagnostics: Iterable[Diagnostic], *, color: bool = False, width: int = 160) -> str:
@@ -102,7 +109,9 @@ def _text(diagnostic: Diagnostic, pen: _Pen, width: int) -> list[str]:
         lines.append(bar)
     for title, remark in remarks:
         indent = "\n" + " " * (len(margin) + 2)
-        lines.append(pen("gutter", margin + "= ") + pen("help", title) + escape(remark, "\n").replace("\n", indent))
+        lines.append(
+            pen("gutter", margin + "= ") + pen("help", title) + escape(remark, "\n").replace("\n", indent)
+        )
     return lines
 
 
@@ -224,4 +233,8 @@ _PLACE = ("file", "line", "column", "end_line", "end_column", "length")
 def _place(span: Span) -> dict[str, Any]:
     line, column = span.source.position(span.start)
     end_line, end_column = span.source.position(max(span.end, span.start))
-    return dict(zip(_PLACE, (span.source.name, line, column, end_line, end_column, span.end - span.start), strict=True))
+    return dict(
+        zip(
+            _PLACE, (span.source.name, line, column, end_line, end_column, span.end - span.start), strict=True
+        )
+    )

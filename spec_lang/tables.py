@@ -83,7 +83,9 @@ def _from_data(data: dict[str, Any]) -> Tables:
     return Tables(
         lexemes=tuple((kind, pattern) for kind, pattern in data["lexemes"]),
         keywords=data["keywords"],
-        rules=tuple(Rule(origin, size, action, tuple(picks)) for origin, size, action, picks in data["rules"]),
+        rules=tuple(
+            Rule(origin, size, action, tuple(picks)) for origin, size, action, picks in data["rules"]
+        ),
         actions=tuple(rows[i] for i in data["actions"]),
         gotos=gotos,
         starts=data["starts"],
@@ -151,9 +153,13 @@ def _is_word(terminal: Any) -> bool:
 
 def _lexemes(terminals: Any) -> list[list[str]]:
     """Terminals other than keywords and white space, in the order in which Lark tries them."""
-    order = sorted(terminals, key=lambda t: (-t.priority, -t.pattern.max_width, -len(t.pattern.value), t.name))
+    order = sorted(
+        terminals, key=lambda t: (-t.priority, -t.pattern.max_width, -len(t.pattern.value), t.name)
+    )
     return [
-        [t.name, t.pattern.to_regexp()] for t in order if not _is_word(t) and not t.name.startswith("__IGNORE")
+        [t.name, t.pattern.to_regexp()]
+        for t in order
+        if not _is_word(t) and not t.name.startswith("__IGNORE")
     ]
 
 
@@ -184,7 +190,9 @@ def _rule(rule: Any) -> list[Any]:
 def write() -> None:
     text = json.dumps(generate(), separators=(",", ":"))
     # One line for each part, so that a change of the grammar shows as a readable difference.
-    text = re.sub(r'(?<=[\]}"]),(?="(?:lexemes|keywords|rules|rows|actions|gotos|starts|ends)":)', ",\n", text)
+    text = re.sub(
+        r'(?<=[\]}"]),(?="(?:lexemes|keywords|rules|rows|actions|gotos|starts|ends)":)', ",\n", text
+    )
     TABLES.write_text(text + "\n", encoding="utf-8")
 
 

@@ -34,7 +34,11 @@ def split_template(source: Source, start: int, end: int, report: Report) -> list
         at = match.end()
         if part == "}":
             span = Span(source, at - 1, at)
-            report(Diagnostic("E140", "this `}` closes nothing", span, help=("a brace in a string is written `}}`",)))
+            report(
+                Diagnostic(
+                    "E140", "this `}` closes nothing", span, help=("a brace in a string is written `}}`",)
+                )
+            )
         elif part != "{":
             plain += part[0] if part in ("{{", "}}") else part
         else:
