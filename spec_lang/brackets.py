@@ -115,7 +115,7 @@ class _Matcher:
     def _close_braces(self) -> list[tuple[int, int]]:
         """Where braces must be closed: (token index, how many), each reported."""
         tokens = self.tokens
-        ends = {opener: closer for opener, closer in self.pairs}
+        ends = dict(self.pairs)
         closed = {closer for _, closer in self.pairs}
         stack: list[int] = []
         result: list[tuple[int, int]] = []

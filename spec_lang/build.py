@@ -51,7 +51,7 @@ class Builder:
             self.report(
                 Diagnostic(
                     "E406",
-                    f"more than {self.limits.expression_depth} operators, calls or subscripts are nested here",
+                    f"more than {self.limits.expression_depth} operations are nested here",
                     node.span,
                     help=("name parts of it with `let`",),
                 )

@@ -181,7 +181,8 @@ HABITS: tuple[Habit, ...] = (
     _habit(
         "E121",
         "a layer is labelled with a colon, a number is named with `let`",
-        "write `name: layer(...)` to name its weights, `layer(...) as name` to name its result, `let name = ...` for a number",
+        "write `name: layer(...)` to name its weights, `layer(...) as name` to name its result, "
+        "`let name = ...` for a number",
         r"^\s*[\w\"{}.]+(\[.*\])?\s*=.*",
         "x = conv(64, 3x3)",
         '"x{1}" = conv(64, 3x3)',

@@ -332,9 +332,9 @@ def _expected(automaton: Automaton) -> str:
     if {"REPEAT", "ASIDE"} <= kinds:
         return "a statement" if "AS" not in kinds and not kinds & _OPERATORS else ""
     words: list[str] = []
-    if DEFINITION_KINDS <= kinds:
+    if kinds >= DEFINITION_KINDS:
         return "a definition"
-    if _EXPRESSION <= kinds:
+    if kinds >= _EXPRESSION:
         words.append("an expression")
         kinds -= _EXPRESSION
     elif len(kinds - _OPERATORS) > 0:

@@ -100,8 +100,9 @@ def generate() -> dict[str, Any]:
     from lark.parsers.lalr_analysis import Shift
 
     lark = Lark(GRAMMAR.read_text(encoding="utf-8"), parser="lalr", lexer="contextual", start=list(GOALS))
-    table = lark.parser.parser._parse_table  # type: ignore[attr-defined]
-    rule_numbers = {rule: number for number, rule in enumerate(lark.rules)}
+    table = lark.parser.parser._parse_table
+    rules = sorted(lark.rules, key=lambda rule: (str(rule.origin.name), rule.order))
+    rule_numbers = {rule: number for number, rule in enumerate(rules)}
 
     rows: list[dict[str, int]] = []
     row_numbers: dict[str, int] = {}
@@ -115,32 +116,42 @@ def generate() -> dict[str, Any]:
 
     terminals = {terminal.name for terminal in lark.terminals} | {END}
     actions, gotos = [], []
-    # Lark's order of states is the order in which it met them; its numbers are kept.
-    for state in range(len(table.states)):
+    numbers = _numbered(table, Shift)
+    for state in numbers:
         shifts: dict[str, int] = {}
         jumps: dict[str, int] = {}
         for symbol, (action, target) in table.states[state].items():
             if symbol not in terminals:
-                jumps[str(symbol)] = target
+                jumps[str(symbol)] = numbers[target]
             elif action is Shift:
-                shifts[str(symbol)] = target
+                shifts[str(symbol)] = numbers[target]
             else:
-                rule = _rule_number(rule_numbers, target)
-                if rule is not None:
-                    shifts[str(symbol)] = -1 - rule
+                shifts[str(symbol)] = -1 - rule_numbers[target]
         actions.append(keep(shifts))
         gotos.append(keep(jumps))
     return {
         "key": key(),
         "lexemes": _lexemes(lark.terminals),
         "keywords": {t.pattern.value: t.name for t in sorted(lark.terminals, key=_name) if _is_word(t)},
-        "rules": [_rule(rule) for rule in lark.rules],
+        "rules": [_rule(rule) for rule in rules],
         "rows": rows,
         "actions": actions,
         "gotos": gotos,
-        "starts": dict(table.start_states),
-        "ends": dict(table.end_states),
+        "starts": {goal: numbers[table.start_states[goal]] for goal in GOALS},
+        "ends": {goal: numbers[table.end_states[goal]] for goal in GOALS},
     }
+
+
+def _numbered(table: Any, shift: Any) -> dict[int, int]:
+    """The states in an order that depends on the grammar alone: as they are reached from the starts."""
+    order = [table.start_states[goal] for goal in GOALS]
+    numbers = {state: number for number, state in enumerate(order)}
+    for state in order:
+        for _, (action, target) in sorted(table.states[state].items(), key=lambda entry: str(entry[0])):
+            if action is shift and target not in numbers:
+                numbers[target] = len(order)
+                order.append(target)
+    return numbers
 
 
 def _name(terminal: Any) -> str:
@@ -148,7 +159,7 @@ def _name(terminal: Any) -> str:
 
 
 def _is_word(terminal: Any) -> bool:
-    return terminal.pattern.type == "str" and terminal.pattern.value.isidentifier()
+    return terminal.pattern.type == "str" and str(terminal.pattern.value).isidentifier()
 
 
 def _lexemes(terminals: Any) -> list[list[str]]:
@@ -161,10 +172,6 @@ def _lexemes(terminals: Any) -> list[list[str]]:
         for t in order
         if not _is_word(t) and not t.name.startswith("__IGNORE")
     ]
-
-
-def _rule_number(numbers: dict[Any, int], rule: Any) -> int | None:
-    return numbers.get(rule)
 
 
 def _rule(rule: Any) -> list[Any]:
@@ -187,14 +194,15 @@ def _rule(rule: Any) -> list[Any]:
     return [origin, len(rule.expansion), action, picks]
 
 
-def write() -> None:
+def serialized() -> str:
+    """The content of `tables.json`."""
     text = json.dumps(generate(), separators=(",", ":"))
     # One line for each part, so that a change of the grammar shows as a readable difference.
     text = re.sub(
         r'(?<=[\]}"]),(?="(?:lexemes|keywords|rules|rows|actions|gotos|starts|ends)":)', ",\n", text
     )
-    TABLES.write_text(text + "\n", encoding="utf-8")
+    return text + "\n"
 
 
 if __name__ == "__main__":
-    write()
+    TABLES.write_text(serialized(), encoding="utf-8", newline="\n")
