@@ -9,6 +9,6 @@ from __future__ import annotations
 
 from backends.torch.emit import activation, conv, dense, dropout, join, norm, pool, reshape
 from backends.torch.emit.forms import EMITTERS
-from backends.torch.emit.source import source_of
+from backends.torch.emit.source import file_name, source_of
 
-__all__ = ["EMITTERS", "activation", "conv", "dense", "dropout", "join", "norm", "pool", "reshape", "source_of"]
+__all__ = ["EMITTERS", "activation", "conv", "dense", "dropout", "file_name", "join", "norm", "pool", "reshape", "source_of"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import Any
 
 from backends.torch.emit.classes import Disagreement, Parameter, Plan, plans_of, text_of, type_of
@@ -13,7 +14,7 @@ from backends.torch.emit.library import included, mentioned
 from backends.torch.emit.members import Registrations, needs_labelled
 from backends.torch.emit.notes import Shapes
 from backends.torch.emit.structure import Structure, structure_of
-from backends.writer import Writer, comment
+from backends.writer import Writer, comment, identifier
 from compiler.graph import Graph
 
 #: Name in the code -> the import that brings it; in the order of writing.
@@ -29,6 +30,12 @@ IMPORTS = {
     "_BatchNorm": "from torch.nn.modules.batchnorm import _BatchNorm",
     "_InstanceNorm": "from torch.nn.modules.instancenorm import _InstanceNorm",
 }
+
+
+def file_name(graph: Graph) -> str:
+    """`vgg16.py`; a name that would hide PyTorch or a module of Python's own gets `_model` behind it."""
+    made = identifier(graph.name)
+    return f"{made}_model.py" if made in sys.stdlib_module_names or made in ("torch", "numpy", "cnnc") else f"{made}.py"
 
 
 def source_of(graph: Graph) -> str:

@@ -1,0 +1,166 @@
+"""The generated file, run: what computes here is what `cnnc compile` writes."""
+
+from __future__ import annotations
+
+import hashlib
+import linecache
+import sys
+import types
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from backends.base import BackendError, Gradients, Runnable
+from backends.inputs import check_inputs
+from backends.torch.emit import file_name, source_of
+from compiler.graph import Graph
+from spec_lang.diagnostics import Diagnostic
+
+if TYPE_CHECKING:
+    from backends.base import Array
+
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+def generated(graph: Graph) -> types.ModuleType:
+    """The generated file as a module.
+
+    It is known to `sys.modules` under a name made of its content, since `torch.compile` and
+    `pickle` look classes up there.
+    """
+    source = source_of(graph)
+    name = f"cnnc_generated_{hashlib.sha256(source.encode()).hexdigest()[:16]}"
+    known = sys.modules.get(name)
+    if known is not None:
+        return known
+    made = types.ModuleType(name)
+    file = f"<generated {file_name(graph)} {name[-16:]}>"
+    sys.modules[name] = made
+    try:
+        exec(compile(source, file, "exec", dont_inherit=True), made.__dict__)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)  # for tracebacks
+    return made
+
+
+def module(graph: Graph, weights: Mapping[str, Array], dtype: str = "float32") -> nn.Module:
+    """The model as a `torch.nn.Module` of its own, in inference mode, on the CPU.
+
+    Raises `BackendError` E608 for weights that are missing or mis-shaped; those that only
+    training uses may be missing, and then start as PyTorch makes them.
+    """
+    check_weights(graph, weights)
+    kind = DTYPES[dtype]
+    code = generated(graph)
+    state = {name: tensor_of(weights[name], kind) for name in graph.weights if name in weights}
+    if all(name in weights for name in graph.weights):
+        # Nothing is computed for numbers that are replaced at once.
+        with torch.device("meta"):
+            model: nn.Module = code.build_model()
+        model.load_state_dict(state, assign=True)
+    else:
+        model = code.build_model().to(kind)
+        model.load_state_dict({**model.state_dict(), **state})
+    return model.eval()
+
+
+def tensor_of(array: Any, dtype: torch.dtype) -> Tensor:
+    """A tensor of its own with these numbers."""
+    return torch.from_numpy(np.array(array, order="C")).to(dtype)
+
+
+def check_weights(graph: Graph, weights: Mapping[str, Array]) -> None:
+    """E608 for all weights that are missing (those of training may be) or of another shape."""
+    problems = []
+    for name, weight in graph.weights.items():
+        if name not in weights:
+            if not weight.training:
+                problems.append(Diagnostic("E608", f"the weight `{name}` {list(weight.shape)} is missing", weight.span))
+        elif tuple(np.shape(weights[name])) != weight.shape:
+            problems.append(Diagnostic(
+                "E608", f"the weight `{name}` is {list(np.shape(weights[name]))}, not {list(weight.shape)}",
+                weight.span))
+    if problems:
+        raise BackendError(problems)
+
+
+class TorchRunnable(Runnable):
+    """The generated model under the one interface, on the CPU (so that TF32 plays no part)."""
+
+    def __init__(self, graph: Graph, weights: Mapping[str, Array], dtype: str = "float32") -> None:
+        self.graph = graph
+        self.dtype = DTYPES[dtype]
+        self.model = module(graph, weights, dtype)
+
+    def run(self, inputs: Mapping[str, Array], *, training: bool = False) -> dict[str, Array]:
+        given = self._tensors(inputs, training)
+        self.model.train(training)
+        try:
+            with torch.no_grad():
+                outputs = self._outputs(given)
+        finally:
+            self.model.eval()
+        return {name: value.numpy() for name, value in outputs.items()}
+
+    def gradients(self, inputs: Mapping[str, Array], output_gradients: Mapping[str, Array], *,
+                  training: bool = False) -> Gradients:
+        given = {name: value.requires_grad_() for name, value in self._tensors(inputs, training).items()}
+        self.model.train(training)
+        try:
+            outputs = self._outputs(given)
+        finally:
+            self.model.eval()
+        seeds = self._seeds(outputs, output_gradients)
+        weights = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
+        leaves = {**{("input", name): value for name, value in given.items()},
+                  **{("weight", name): value for name, value in weights.items()}}
+        reached = [name for name in seeds if outputs[name].requires_grad]
+        found = torch.autograd.grad([outputs[name] for name in reached], list(leaves.values()),
+                                    [seeds[name] for name in reached], allow_unused=True) if reached else ()
+        grads = dict(zip(leaves, found or [None] * len(leaves), strict=True))
+
+        def array(kind: str, name: str, value: Tensor) -> Array:
+            gradient = grads[kind, name]
+            return (torch.zeros_like(value) if gradient is None else gradient).detach().numpy()
+
+        return Gradients(inputs={name: array("input", name, value) for name, value in given.items()},
+                         weights={name: array("weight", name, value) for name, value in weights.items()})
+
+    def weights(self) -> dict[str, Array]:
+        return weights_of(self.model, self.graph)
+
+    def _tensors(self, inputs: Mapping[str, Array], training: bool) -> dict[str, Tensor]:
+        graph = self.graph.with_training if training else self.graph
+        arrays = {name: np.asarray(array) for name, array in inputs.items()}
+        check_inputs(graph, arrays)
+        return {name: tensor_of(arrays[name], self.dtype) for name in graph.inputs}
+
+    def _outputs(self, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        made = self.model(*given.values())
+        if isinstance(made, Tensor):
+            return {next(iter(self.graph.outputs)): made}
+        return dict(made)
+
+    @staticmethod
+    def _seeds(outputs: Mapping[str, Tensor], given: Mapping[str, Array]) -> dict[str, Tensor]:
+        """The gradients of the outputs as tensors.  E606 for an unknown output or another shape."""
+        for name, array in given.items():
+            if name not in outputs:
+                raise BackendError(Diagnostic("E606", f"the model has no output `{name}`",
+                                              help=(f"outputs: {', '.join(outputs)}",)))
+            if tuple(np.shape(array)) != tuple(outputs[name].shape):
+                raise BackendError(Diagnostic(
+                    "E606", f"the gradient of `{name}` is {tuple(np.shape(array))}, "
+                    f"and the output is {tuple(outputs[name].shape)}"))
+        return {name: tensor_of(array, outputs[name].dtype) for name, array in given.items()}
+
+
+def weights_of(model: nn.Module, graph: Graph) -> dict[str, Array]:
+    """Dotted name -> array, a copy, in the order of the graph; PyTorch's own counters are left out."""
+    state: dict[str, Any] = model.state_dict()
+    return {name: state[name].detach().cpu().numpy().copy() for name in graph.weights}
