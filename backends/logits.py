@@ -10,15 +10,18 @@ from spec_lang.diagnostics import Diagnostic
 
 
 def logits_graph(graph: Graph) -> Graph:
-    """The same model with one output, the logits of its first output, and only what they need.
+    """The same model with the logits as its output, and only what they need.
 
     A final `softmax` or `logsoftmax` over the classes is left out: cross-entropy on logits
     does its work, and does it without the logarithm of small numbers.  All weights stay declared.
 
-    Raises `BackendError` E820 where there is no vector of class scores, or not one input.
+    Raises `BackendError` E820 where there is no vector of class scores, or not one input and one output.
     """
     name, output = next(iter(graph.outputs.items()))
     value = _before_softmax(graph, output)
+    if len(graph.outputs) != 1:
+        names = ", ".join(f"`{other}`" for other in graph.outputs)
+        raise _misfit(f"the model has the outputs {names}, and a classifier has one", output)
     if len(graph.inputs) != 1:
         raise _misfit(f"the model has {len(graph.inputs)} inputs, and a data set of images has one", output)
     if len(graph.with_training.outputs) > len(graph.outputs):

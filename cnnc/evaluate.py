@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from backends.base import Runnable
 from backends.base import backend as find_backend
+from backends.logits import logits_graph
 from cnnc.data import Prepared
 from cnnc.data.base import Dataset, Split, wrong
 from cnnc.data.folders import read_image
 from cnnc.data.prepare import check_fit, prepared, wanted_channels
 from compiler.graph import Graph
-from compiler.training import classifier
 
 #: Images that run through the model at once.
 BATCH = 256
@@ -90,9 +90,8 @@ def evaluate(graph: Graph, weights: Weights, data: Dataset, backend: str = "torc
     `classes` are the names that came with the weights, if any; they must be the data's.
 
     Raises:
-        TrainingError: E805 no classifier.
         DataError: E70x data that does not fit, E705 other classes than the weights know.
-        BackendError: E60x.
+        BackendError: E60x, E820 no classifier.
     """
     check_fit(data, graph)
     check_names(data, classes)
@@ -102,7 +101,8 @@ def evaluate(graph: Graph, weights: Weights, data: Dataset, backend: str = "torc
     tally = measured(runnable, Prepared(chosen, graph), outputs)
     numbers = tally.metrics()
     names = tuple(classes) or _names(data.classes, outputs)
-    return Evaluation(tally.count, numbers["loss"], numbers["accuracy"], numbers["top5"], tally.confusion, names)
+    return Evaluation(tally.count, numbers["loss"], numbers["accuracy"], numbers["top5"], tally.confusion,
+                      names)
 
 
 def check_names(data: Dataset, classes: Sequence[str]) -> None:
@@ -148,7 +148,8 @@ def _names(classes: Sequence[str], outputs: int) -> tuple[str, ...]:
 def _logits(graph: Graph, weights: Weights,
             backend: str) -> Callable[[NDArray[np.float32]], NDArray[Any]]:
     """The model without a softmax at its end, as a function from images to logits."""
-    model = classifier(graph)
+    # What the model is in training alone does not matter here.
+    model = logits_graph(replace(graph, training_graph=None))
     found = find_backend(backend)
     found.check(model)
     runnable: Runnable = found.load(model, weights)

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from backends.base import Trainer
 from backends.base import backend as find_backend
+from backends.logits import logits_graph
 from cnnc import checkpoint
 from cnnc.checkpoint import Checkpoint, Progress
 from cnnc.data import Dataset, Prepared, check_fit
@@ -33,7 +34,7 @@ from compiler.declare import Fault
 from compiler.graph import Graph
 from compiler.initial import initial_weights
 from compiler.sampling import Stream
-from compiler.training import Constant, TrainingError, TrainSettings, adjusted, classifier, learning_rate
+from compiler.training import Constant, TrainingError, TrainSettings, adjusted, learning_rate
 from spec_lang.diagnostics import Diagnostic
 
 Weights = Mapping[str, NDArray[Any]]
@@ -93,14 +94,15 @@ Progressing = Callable[[Step | Epoch], None]
 
 
 def last_path(out: str | os.PathLike[str]) -> Path:
-    """Where the last checkpoint goes, beside the best one: `net.last.safetensors` beside `net.safetensors`."""
+    """Where the last checkpoint goes: `net.last.safetensors` beside the best one, `net.safetensors`."""
     path = Path(out)
     return path.with_name(f"{path.stem}.last{path.suffix}")
 
 
 def train(graph: Graph, data: Dataset, *, backend: str = "torch", seed: int = 0,
           epochs: int | None = None, batch: int | None = None, weights: Weights | None = None,
-          out: str | os.PathLike[str] | None = None, resume: str | os.PathLike[str] | None = None, progress: Progressing | None = None) -> Result:
+          out: str | os.PathLike[str] | None = None, resume: str | os.PathLike[str] | None = None,
+          progress: Progressing | None = None) -> Result:
     """Train a classifier by its `train` settings.
 
     Args:
@@ -116,14 +118,15 @@ def train(graph: Graph, data: Dataset, *, backend: str = "torch", seed: int = 0,
         progress: called after every step and every epoch.
 
     Raises:
-        TrainingError: E804 the loss is no number any more, E805 no classifier, E806 a
-            checkpoint of another training, E801 epochs or batch out of range.
+        TrainingError: E804 the loss is no number any more, E806 a checkpoint of another
+            training, E801 epochs or batch out of range.
         DataError: E70x data that does not fit.
-        BackendError: E60x a backend that is missing, does not train, or lacks a layer.
+        BackendError: E60x a backend that is missing, does not train, or lacks a layer, E820
+            a model that is no classifier.
         OutputError: E9 checkpoints that cannot be written.
         KeyboardInterrupt: after the last checkpoint has been written.
     """
-    model = classifier(graph)
+    model = logits_graph(graph)
     try:
         settings = adjusted(graph.settings or TrainSettings(), epochs=epochs, batch=batch)
     except Fault as fault:
@@ -135,17 +138,15 @@ def train(graph: Graph, data: Dataset, *, backend: str = "torch", seed: int = 0,
             target(path, inputs=inputs)
     found = find_backend(backend)
     found.check(model)
-    run = _Training(graph, model, data, settings, backend, seed, out, progress)
+    run = _Training(graph, data, settings, backend, seed, out, progress)
     start = dict(weights) if weights is not None else initial_weights(graph, seed)
     if weights is not None and any(name not in weights for name in graph.weights):
         start = initial_weights(graph, seed) | start
-    run.untouched = {name: start[name] for name in graph.weights if name not in model.weights}
-    trained = {name: start[name] for name in model.weights}
-    run.trainer = found.trainer(model, trained, settings, seed)
+    run.trainer = found.trainer(model, start, settings, seed)
     if resume is not None:
         run.resume(resume)
     else:
-        run.best_weights = trained
+        run.best_weights = start
     with _Deferred() as interruption:
         run.epochs(interruption)
     return run.result()
@@ -156,18 +157,17 @@ class _Training:
 
     trainer: Trainer
 
-    def __init__(self, graph: Graph, model: Graph, data: Dataset, settings: TrainSettings, backend: str,
+    def __init__(self, graph: Graph, data: Dataset, settings: TrainSettings, backend: str,
                  seed: int, out: str | os.PathLike[str] | None, progress: Progressing | None) -> None:
-        self.graph, self.model, self.settings, self.seed = graph, model, settings, seed
+        self.graph, self.settings, self.seed = graph, settings, seed
         self.images, self.test = Prepared(data.train, graph), Prepared(data.test, graph)
-        self.outputs = next(iter(model.outputs.values())).shape[0]
+        self.outputs = next(iter(graph.outputs.values())).shape[0]
         self.classes = data.classes
         self.out = None if out is None else Path(out)
         self.report = progress or (lambda _: None)
         self.steps = math.ceil(len(self.images) / settings.batch)
         self.at = Progress()
         self.done: list[Epoch] = []
-        self.untouched: dict[str, NDArray[Any]] = {}
         self.best_weights: Weights = {}
         # Without a schedule the number of epochs changes nothing that was done, so more may be added.
         told = replace(settings, epochs=1) if isinstance(settings.schedule, Constant) else settings
@@ -175,18 +175,16 @@ class _Training:
                          "data": _fingerprint(data)}
 
     def resume(self, path: str | os.PathLike[str]) -> None:
-        """Go on from a checkpoint; the best epoch's weights are those of the best checkpoint, if it is there."""
+        """Go on from a checkpoint; the best epoch's weights come from the best checkpoint, if it is there."""
         saved = checkpoint.restore(path, self.graph, self.identity)
         self.at = saved.progress
-        self.untouched = {name: saved.weights[name] for name in self.untouched}
-        current = {name: saved.weights[name] for name in self.model.weights}
-        self.trainer.restore(current, saved.state)
+        self.trainer.restore(saved.weights, saved.state)
         self.done = [self.epoch(i, numbers) for i, numbers in enumerate(self.at.history)]
-        self.best_weights = current
+        self.best_weights = saved.weights
         if self.out is not None and self.out.exists() and 0 <= self.at.best_epoch < len(self.at.history) - 1:
             best = checkpoint.restore(self.out, self.graph, self.identity)
             if best.progress.best_epoch == self.at.best_epoch:
-                self.best_weights = {name: best.weights[name] for name in self.model.weights}
+                self.best_weights = best.weights
 
     def epoch(self, number: int, numbers: Mapping[str, float]) -> Epoch:
         """The report of a finished epoch from its row of the history."""
@@ -244,16 +242,14 @@ class _Training:
         """Write the last checkpoint, and the best if this epoch is it."""
         if self.out is None:
             return
-        weights = {**self.trainer.weights(), **self.untouched}
-        now = Checkpoint(weights, self.trainer.state(), self.at, self.identity)
+        now = Checkpoint(self.trainer.weights(), self.trainer.state(), self.at, self.identity)
         if number == self.at.best_epoch:
             checkpoint.save(self.out, self.graph, now, self.classes)
         checkpoint.save(last_path(self.out), self.graph, now, self.classes)
 
     def result(self) -> Result:
-        whole = {**self.best_weights, **self.untouched}
         last = None if self.out is None else last_path(self.out)
-        return Result({name: whole[name] for name in self.graph.weights}, tuple(self.done),
+        return Result({name: self.best_weights[name] for name in self.graph.weights}, tuple(self.done),
                       self.at.best_epoch, self.settings, self.classes, self.out, last)
 
 

@@ -34,10 +34,7 @@ from compiler.declare import (
     arg,
     show,
 )
-from compiler.graph import Graph, restrict
-from compiler.ops.activation import LogSoftmax, Softmax
-from compiler.ops.base import BATCH
-from spec_lang.diagnostics import Diagnostic, Error, nearest
+from spec_lang.diagnostics import Error, nearest
 
 
 class TrainingError(Error):
@@ -264,35 +261,3 @@ def learning_rate(settings: TrainSettings, step: int, steps_per_epoch: int) -> f
     if step < warmup:
         return rate * (step + 1) / warmup
     return rate * (1 + math.cos(math.pi * (step - warmup) / (total - warmup))) / 2
-
-
-def classifier(graph: Graph) -> Graph:
-    """The model as a loss of classification sees it: one input, one output of logits, for inference.
-
-    A `softmax` or `logsoftmax` at the end is left out, since cross-entropy has its own; what
-    only training-time branches use is left out too.
-
-    Raises `TrainingError` E805 for a model that is no classifier.
-    """
-    span = graph.root.span
-    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
-        raise TrainingError(Diagnostic(
-            "E805", f"`{graph.name}` is no classifier: it has {_count(len(graph.inputs), 'input')} and"
-            f" {_count(len(graph.outputs), 'output')}, and a classifier has one of each", span))
-    [(name, value)] = graph.outputs.items()
-    if value.type.rank != 1 or value.type.rows != BATCH:
-        raise TrainingError(Diagnostic(
-            "E805", f"`{graph.name}` is no classifier: its output `{name}` is {value.type}, and a classifier"
-            " has one number per class", value.span or span, help=("flatten -> fc(classes)",)))
-    nodes = graph.nodes
-    last = graph.producer.get(value)
-    if last is not None and isinstance(last.op, (Softmax, LogSoftmax)):
-        value = last.inputs[0]
-        if graph.uses.get(last.output, ()) == ():
-            nodes = tuple(node for node in nodes if node is not last)
-    weights = {n: w for n, w in graph.weights.items() if not w.training}
-    return restrict(graph, nodes, outputs={name: value}, weights=weights, training_graph=None)
-
-
-def _count(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -4,4 +4,86 @@ from __future__ import annotations
 
 from spec_lang.codes.base import Code
 
-CODES: tuple[Code, ...] = ()
+CODES: tuple[Code, ...] = (
+    Code("E800", "unknown setting", """
+A `train` section sets something that does not exist.  There are `loss`, `optimizer`, `schedule`,
+`epochs`, `batch` and `metrics`.
+""",
+         """model m { input image: [1, 8, 8]
+    flatten -> fc(2)
+}
+train m { optimiser = sgd(lr = 0.1) }
+""",
+         """model m { input image: [1, 8, 8]
+    flatten -> fc(2)
+}
+train m { optimizer = sgd(lr = 0.1) }
+"""),
+    Code("E801", "value that a setting does not take", """
+Each setting takes values of one kind: `loss` is `crossentropy`; `optimizer` is `sgd` or `adam`;
+`schedule` is `constant` or `cosine`; `epochs` and `batch` are whole numbers from 1; `metrics` is a list of
+`accuracy` and `top5`.
+""",
+         """model m { input image: [1, 8, 8]
+    flatten -> fc(2)
+}
+train m { epochs = 0 }
+""",
+         """model m { input image: [1, 8, 8]
+    flatten -> fc(2)
+}
+train m { epochs = 1 }
+"""),
+    Code("E802", "setting given twice", """
+A setting stands twice in a `train` section.  Which one is meant cannot be told.
+""",
+         """model m { input image: [1, 8, 8]
+    flatten -> fc(2)
+}
+train m {
+    batch = 32
+    batch = 64
+}
+""",
+         """model m { input image: [1, 8, 8]
+    flatten -> fc(2)
+}
+train m { batch = 64 }
+"""),
+    Code("E803", "settings that contradict each other", """
+Each setting is fine alone, but not together: Nesterov's step looks ahead along the momentum, so it
+needs some; a warm-up must end before the training does.
+""",
+         """model m { input image: [1, 8, 8]
+    flatten -> fc(2)
+}
+train m {
+    schedule = cosine(warmup = 5)
+    epochs = 5
+}
+""",
+         """model m { input image: [1, 8, 8]
+    flatten -> fc(2)
+}
+train m {
+    schedule = cosine(warmup = 1)
+    epochs = 5
+}
+"""),
+    Code("E804", "training diverged", """
+The loss is infinite or not a number.  Mostly the learning rate is too high, or the images are not
+brought to a small range (`preprocess { rescale(1 / 255) }`).  The last checkpoint is from before.
+"""),
+    Code("E806", "checkpoint of another training", """
+Training goes on exactly as it would have if it had not stopped.  That needs a checkpoint (not
+a file of weights alone) of the same model, settings, data, seed and backend.  With `schedule =
+constant` the number of epochs may differ; a cosine depends on it.
+"""),
+    Code("E820", "model that is no classifier", """
+Training and evaluation here are of classifiers: one image in, one vector of class scores out.  This
+model has more inputs or outputs, or an output of another shape.
+"""),
+    Code("E821", "label out of range", """
+A label is not one of the model's classes.  Labels count from 0.
+"""),
+)
