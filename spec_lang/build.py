@@ -8,6 +8,7 @@ None where an item could not be read; such an AST is never handed out.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 from spec_lang import syntax
@@ -18,6 +19,10 @@ from spec_lang.source import Source, Span
 
 Report = Callable[[Diagnostic], None]
 ReadTemplate = Callable[[Token], syntax.Template]
+
+
+RESERVED = frozenset({"and", "else", "false", "if", "not", "or", "then", "true"})
+"""Words that mean something within an expression, so that nothing can have them as its name."""
 
 
 def _arguments(children: tuple[Any, ...] | None) -> tuple[Any, ...]:
@@ -41,6 +46,17 @@ class Builder:
 
     def _name(self, token: Token) -> tuple[str, Span]:
         return token.text, Span(self.source, token.start, token.end)
+
+    def _new(self, token: Token) -> str:
+        """The name that something gets here."""
+        if token.text in RESERVED:
+            self.report(
+                Diagnostic("E109", f"`{token.text}` is a word of the language, not a name", self._span(token))
+            )
+        return token.text
+
+    def _new_name(self, token: Token) -> tuple[str, Span]:
+        return self._new(token), self._span(token)
 
     def _deeper(self, node: Any, *children: Any) -> Any:
         """Note how deep `node` nests, since later stages walk it by recursion."""
@@ -72,27 +88,27 @@ class Builder:
         )
 
     def let(self, start: int, end: int, name: Token, value: Any) -> Any:
-        return syntax.Let(Span(self.source, start, end), *self._name(name), value)
+        return syntax.Let(Span(self.source, start, end), *self._new_name(name), value)
 
     def function(self, start: int, end: int, name: Token, *rest: Any) -> Any:
-        parameters = tuple(token.text for token in rest[:-1] if token is not None)
-        return syntax.Function(Span(self.source, start, end), *self._name(name), parameters, rest[-1])
+        parameters = tuple(self._new(token) for token in rest[:-1] if token is not None)
+        return syntax.Function(Span(self.source, start, end), *self._new_name(name), parameters, rest[-1])
 
     def block(
         self, start: int, end: int, inline: Token | None, name: Token, parameters: Any, body: Any
     ) -> Any:
         doc = self.docs.get(start, "")
         span = Span(self.source, start, end)
-        return syntax.Block(span, *self._name(name), inline is not None, parameters or (), body, doc)
+        return syntax.Block(span, *self._new_name(name), inline is not None, parameters or (), body, doc)
 
     def model(self, start: int, end: int, name: Token, parameters: Any, body: Any) -> Any:
         doc = self.docs.get(start, "")
-        return syntax.Model(Span(self.source, start, end), *self._name(name), parameters or (), body, doc)
+        return syntax.Model(Span(self.source, start, end), *self._new_name(name), parameters or (), body, doc)
 
     def variant(self, start: int, end: int, name: Token, base: Token, arguments: Any) -> Any:
         doc = self.docs.get(start, "")
         span = Span(self.source, start, end)
-        return syntax.Variant(span, *self._name(name), *self._name(base), arguments or (), doc)
+        return syntax.Variant(span, *self._new_name(name), *self._name(base), arguments or (), doc)
 
     def train(self, start: int, end: int, name: Token, *settings: Any) -> Any:
         return syntax.Train(Span(self.source, start, end), *self._name(name), _arguments(settings))
@@ -104,7 +120,7 @@ class Builder:
         return _arguments(parameters)
 
     def parameter(self, start: int, end: int, name: Token, default: Any) -> Any:
-        return syntax.Parameter(Span(self.source, start, end), name.text, default)
+        return syntax.Parameter(Span(self.source, start, end), self._new(name), default)
 
     # ---- statements
 
@@ -180,7 +196,7 @@ class Builder:
         return _arguments(targets)
 
     def target(self, start: int, end: int, name: Token, indices: Any) -> Any:
-        return syntax.Target(Span(self.source, start, end), name.text, indices or ())
+        return syntax.Target(Span(self.source, start, end), self._new(name), indices or ())
 
     def apply(self, start: int, end: int, label: Any, name: Token, indices: Any, arguments: Any) -> Any:
         span = Span(self.source, start, end)
@@ -292,16 +308,28 @@ class Builder:
         return syntax.Loop(Span(self.source, start, end), names, unpack, iterable)
 
     def loop_targets(self, start: int, end: int, name: Token) -> Any:
-        return (name.text,), False
+        return (self._new(name),), False
 
     def loop_unpack(self, start: int, end: int, *names: Token | None) -> Any:
-        return tuple(name.text for name in names if name is not None), True
+        return tuple(self._new(name) for name in names if name is not None), True
 
     def indices(self, start: int, end: int, *items: Any) -> Any:
         return _arguments(items)
 
     def arguments(self, start: int, end: int, *arguments: Any) -> Any:
+        for named, bare in pairwise(arguments):
+            if named is not None and named.name is not None and bare.name is None:
+                self._decimal_comma(named.value, bare.value)
         return _arguments(arguments)
+
+    def _decimal_comma(self, left: Any, right: Any) -> None:
+        """`p = 0,5`: an integer glued to what would be a positional argument behind a named one."""
+        text = self.source.text
+        if isinstance(left, syntax.Int) and isinstance(right, syntax.Int):
+            if text[left.span.end : right.span.start] == ",":
+                span = left.span.to(right.span)
+                advice = f"write `{span.text.replace(',', '.')}`"
+                self.report(Diagnostic("E108", "a decimal fraction has a point", span, help=(advice,)))
 
     def argument(self, start: int, end: int, *parts: Any) -> Any:
         name = parts[0].text if len(parts) == 2 else None

@@ -46,7 +46,7 @@ class Tokens:
 
 
 _NUMBERS = frozenset({"INT", "FLOAT", "SIZE"})
-_SPECIAL = _NUMBERS | {"COMMENT", "_OPEN_STRING", "_NEWLINE", "_FOREIGN_WORD", "_BAD"}
+_SPECIAL = _NUMBERS | {"COMMENT", "_OPEN_STRING", "_POINT", "_NEWLINE", "_FOREIGN_WORD", "_BAD"}
 
 LOOKALIKES = {
     "\u00d7": "x",
@@ -92,6 +92,7 @@ LOOKALIKES = {
 def _scanner() -> tuple[re.Pattern[str], tuple[str, ...]]:
     """One pattern with a group for each kind (white space behind a token is taken along)."""
     kinds = [
+        ("_POINT", r"(?<!\.)\.\d+"),
         *tables().lexemes,
         ("_OPEN_STRING", r'"[^"\r\n]*'),
         ("_NEWLINE", r"\r\n|\n|\r"),
@@ -236,6 +237,10 @@ def _not_a_token(source: Source, kind: str, word: str, at: int, to: int) -> Diag
     span = Span(source, at, to)
     if kind == "_OPEN_STRING":
         return Diagnostic("E106", "this string is not closed", span, 'a `"` is missing on this line')
+    if kind == "_POINT":
+        return Diagnostic(
+            "E107", f"`{_short(word)}` is not a number", span, help=(f"write `0{_short(word)}`",)
+        )
     if kind == "_FOREIGN_WORD":
         foreign = next((c for c in word if not c.isascii()), "")
         if foreign:
