@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from compiler.declare import Fault, Given
+from compiler.declare import Faults, Given
 from compiler.evaluate.apply import bind_parameters, explained
 from compiler.evaluate.context import Context, Flow, Frame, Namer, Run
 from compiler.evaluate.flow import run_body
@@ -133,10 +133,7 @@ def finish(
     source = model.span.source
     weights = trained_weights(builder)
     check_preprocess(builder, run)
-    try:
-        weights = resolved_weights(builder, weights)
-    except Problem as problem:
-        run.fail(problem)
+    weights = resolved_weights(builder, weights, run)
     if run.failed:
         return None
     built = builder.build(
@@ -210,18 +207,15 @@ def check_preprocess(builder: ModelBuilder, run: Run) -> None:
         run.fail(explained(problem, (), (), builder.preprocess[position][1]))
 
 
-def resolved_weights(builder: ModelBuilder, weights: Mapping[str, Any]) -> dict[str, Any]:
-    """The weights with the initialisers of the `init` section."""
-    rules = [Rule(rule.target, rule.path, bound, rule) for rule, bound in builder.init_rules]
+def resolved_weights(builder: ModelBuilder, weights: Mapping[str, Any], run: Run) -> Mapping[str, Any]:
+    """The weights with the initialisers of the `init` section; every rule that fails is reported."""
+    rules = [Rule(rule.target, rule.path, bound, rule.span) for rule, bound in builder.init_rules]
     try:
-        return dict(resolve(weights, rules))
-    except Fault as fault:
-        spans = {rule.target: rule.span for rule, _ in builder.init_rules}
-        at = spans.get(fault.argument or "")
-        for rule, _ in builder.init_rules:
-            if fault.argument is None or at is None:
-                at = rule.span
-        raise Problem(fault.code, fault.message, at, label=fault.label, notes=fault.notes, help=fault.help) from None
+        return resolve(weights, rules)
+    except Faults as found:
+        for span, fault in found.faults:
+            run.fail(explained(fault, (), (), span))
+    return weights
 
 
 def check_totals(builder: ModelBuilder, graph: Graph, run: Run) -> None:
@@ -246,7 +240,7 @@ def train_settings(train: tuple[ast.Train, Module] | None, run: Run) -> Any:
     if train is None:
         return None
     from compiler.evaluate.sections import called
-    from compiler.training import Faults, bind_settings
+    from compiler.training import bind_settings
 
     section, module = train
     context = Context(run, Env(module.env), Flow(None), Namer((), False), run.builder.root,

@@ -10,10 +10,12 @@ There is neither a data set of this name nor a readable folder or file.  By name
 else name a folder with IDX files (as MNIST comes in), or with a sub-folder of images per class.
 """),
     Code("E701", "not a sound IDX file", """
-An IDX file is two zero bytes, the type (8: unsigned bytes), the number of extents (3 for images, 1 for
-labels), the extents as four bytes each, and then exactly as many bytes as they say; it may be gzipped.  The
-place is the byte in the (unpacked) file.  A folder holds `train-images-idx3-ubyte` and `train-labels-idx1-ubyte`,
-and perhaps the same with `t10k`; without these a fifth is held out.
+An IDX file is two zero bytes, the type (8: unsigned bytes), the number of extents (3 for images, 1
+for labels), the extents as four bytes each, and exactly as many bytes as they say; it may be
+gzipped.  The place is the byte in the (unpacked) file.
+
+A folder holds `train-images-idx3-ubyte` and `train-labels-idx1-ubyte`, and perhaps the same with
+`t10k`; without these a fifth is held out.
 """),
     Code("E702", "not a folder of classes", """
 A folder of images has a sub-folder per class, directly or below `train` and `test` (or `val`,

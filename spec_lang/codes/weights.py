@@ -21,10 +21,10 @@ A line of `init` gives a rule that does not exist.  There are `he`, `xavier`, `l
 """),
     Code("E501", "rule of `init` matches nothing", """
 The left side of a line of `init` is a layer's name (`conv`), or a string with a path: of a layer
-(`"fc1"`), the first steps of several (`"layer1"`), or of one weight (`"fc1.bias"`).  A word and a layer's path
-mean the tensor `weight` of the layers; the first steps of several paths mean that of the convolutions and
-fully connected layers below, so that normalisations keep their ones.  Where nothing matches, the line
-would have no effect, and is probably a typing mistake.
+(`"fc1"`), the first steps of several (`"layer1"`), or of one weight (`"fc1.bias"`).  A word and a
+layer's path mean the tensor `weight` of the layers; the first steps of several paths mean that of
+the convolutions and fully connected layers below, so that normalisations keep their ones.  Where
+nothing matches, the line would have no effect, and is probably a typing mistake.
 """,
          """model m { input image: [1, 8, 8]
     init { "fc3" = normal(0.01) }
