@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import click
 
-from cnnc.cli.common import load, note, out, read_weights, seed_option, set_option, spec_argument, spec_file, weights_option
+from cnnc.cli.common import (
+    load,
+    note,
+    out,
+    read_weights,
+    seed_option,
+    set_option,
+    spec_argument,
+    spec_file,
+    weights_option,
+)
 
 
 @click.command("export")
