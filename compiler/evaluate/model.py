@@ -131,10 +131,9 @@ def finish(
     if run.failed:
         return None
     source = model.span.source
-    weights = trained_weights(builder)
     check_preprocess(builder, run)
-    weights = resolved_weights(builder, weights, run)
-    if run.failed:
+    weights = resolved_weights(builder, trained_weights(builder), run)
+    if weights is None:
         return None
     built = builder.build(
         outputs, preprocess=tuple(step for step, _ in builder.preprocess), settings=settings, arguments=arguments,
@@ -207,15 +206,16 @@ def check_preprocess(builder: ModelBuilder, run: Run) -> None:
         run.fail(explained(problem, (), (), builder.preprocess[position][1]))
 
 
-def resolved_weights(builder: ModelBuilder, weights: Mapping[str, Any], run: Run) -> Mapping[str, Any]:
-    """The weights with the initialisers of the `init` section; every rule that fails is reported."""
+def resolved_weights(builder: ModelBuilder, weights: Mapping[str, Any], run: Run) -> dict[str, Any] | None:
+    """The weights with the initialisers of the `init` section; None after any mistake, all of them reported."""
     rules = [Rule(rule.target, rule.path, bound, rule.span) for rule, bound in builder.init_rules]
     try:
-        return resolve(weights, rules)
+        resolved = resolve(weights, rules)
     except Faults as found:
         for span, fault in found.faults:
             run.fail(explained(fault, (), (), span))
-    return weights
+        return None
+    return None if run.failed else resolved
 
 
 def check_totals(builder: ModelBuilder, graph: Graph, run: Run) -> None:
