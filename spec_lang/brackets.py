@@ -149,7 +149,8 @@ class _Matcher:
             if not brace < opener < closer < until or self.tokens[opener].kind != "LBRACE":
                 continue
             if self._first_on_line(closer) and self._indentation(closer) == own < self._indentation(opener):
-                label = Label(self._span(closer), "this one stands below another line's start")
+                line = self._span(brace).line
+                label = Label(self._span(closer), f"this `}}` closed it, indented like line {line}")
                 self._report("E110", "this `{` is never closed", opener, "a `}` is missing", label)
                 return
         self._report("E110", "this `{` is never closed", brace, "a `}` is missing")

@@ -284,6 +284,15 @@ HABITS: tuple[Habit, ...] = (
     ),
     _habit(
         "E122",
+        "the arguments of a layer stand in parentheses",
+        "write `layer(arguments)`",
+        r"(^|->|[:{])\s*[A-Za-z_]\w*\s+[\d\"].*",
+        "conv 64, 3x3",
+        "flatten -> fc 10",
+        kinds="INT FLOAT SIZE STRING",
+    ),
+    _habit(
+        "E122",
         "the name of an input is followed by a colon",
         "write `input image: [3, 224, 224]`",
         r"\b(input|weight|shared)\s+\w+\s*[\[(=]?.*",

@@ -7,6 +7,8 @@ or branch) and goes on where the next one begins: at the next line of the same d
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from operator import attrgetter
 from typing import Any, Protocol
 
 from spec_lang.lexer import CLOSERS, ERROR, OPENERS, Token
@@ -73,12 +75,11 @@ class Automaton:
         self.judge = judge
         self.states: list[int] = []
         self.values: list[Any] = []
-        self.item_start = 0
-        """The token at which the innermost item began, as far as errors need to know."""
         self.items: dict[int, str] = {}
         """The tokens at which items begin, each with its kind (closing braces of lists are among them)."""
         self.names: set[int] = set()
         """The tokens that look like keywords and are names where they stand."""
+        self._at = 0
         self._starts: list[int] = []
         self._depths: list[int] | None = None
         self._words = frozenset(tables.keywords.values())
@@ -97,8 +98,9 @@ class Automaton:
         line = tokens[0].line
         before = ""
         while True:
+            self._at = at
             token = tokens[at]
-            kind, text, start, stop, token_line = token
+            kind, _, start, stop, token_line = token
             action = actions[states[-1]].get(kind)
             if action is None and kind in words:
                 kind = "NAME"
@@ -109,7 +111,7 @@ class Automaton:
                 own_item = judge.line_break(at, before, kind, self)
                 if own_item is not None:
                     failed = True
-                    at = self._recover(at, own_item)
+                    at = self._recover(at, own_item, not own_item)
                     before, line = "", tokens[at].line
                     continue
             while action is not None and action < 0:
@@ -159,7 +161,6 @@ class Automaton:
                     at = self._recover(at, False)
                     before, line = "", tokens[at].line
                     continue
-                self.item_start = at
                 self.items[at] = items[states[-1]]
             states.append(action)
             values.append(token)
@@ -189,16 +190,52 @@ class Automaton:
             states.append(target)
 
     def enclosing(self) -> str:
-        """The kind of item that the parser is in the middle of."""
-        items = self.tables.item_states
-        return next((items[state] for state in reversed(self.states) if state in items), "")
+        """The kind of item that the parser is in the middle of, or at the beginning of."""
+        keep = self._innermost()
+        return "" if keep is None else self.tables.item_states[self.states[keep]]
 
-    def innermost_bracket(self) -> str:
-        """The kind of the bracket that is open here, or an empty string."""
-        for value in reversed(self.values):
-            if isinstance(value, Token) and value.kind in OPENERS:
-                return value.kind
-        return ""
+    @property
+    def item_start(self) -> int:
+        """The token at which that item began; the next token where it has not begun."""
+        keep = self._innermost()
+        if keep is None:
+            return 0
+        if keep == len(self._starts):
+            return self._at
+        return bisect_left(self.tokens, self._starts[keep], key=attrgetter("start"))
+
+    def innermost_bracket(self) -> int | None:
+        """Where in `values` the innermost bracket stands that is still open."""
+        closed = 0
+        for index in range(len(self.values) - 1, -1, -1):
+            value = self.values[index]
+            if isinstance(value, Token):
+                if value.kind in CLOSERS:
+                    closed += 1
+                elif value.kind in OPENERS:
+                    if not closed:
+                        return index
+                    closed -= 1
+        return None
+
+    def bracket_kind(self) -> str:
+        """The kind of the innermost open bracket, or an empty string."""
+        index = self.innermost_bracket()
+        return "" if index is None else self.values[index].kind
+
+    def _innermost(self) -> int | None:
+        """How many values stand before the innermost unfinished item."""
+        items, closed = self.tables.item_states, 0
+        for keep in range(len(self.states) - 1, -1, -1):
+            if not closed and self.states[keep] in items:
+                return keep
+            value = self.values[keep - 1] if keep else None
+            if isinstance(value, Token):
+                if value.kind == "RBRACE":
+                    closed += 1
+                elif value.kind == "LBRACE" and closed:
+                    closed -= 1
+        return None
 
     def depth(self, at: int) -> int:
         """How many brackets are open around token `at` (a bracket itself does not count)."""
@@ -213,25 +250,26 @@ class Automaton:
                     depth += 1
         return self._depths[at]
 
-    def _recover(self, at: int, own_item: bool) -> int:
+    def _recover(self, at: int, own_item: bool, skip: bool = False) -> int:
         """Drop the unfinished item, and find the token to go on with.
 
-        With `own_item`, token `at` begins the next item already.
+        With `own_item`, token `at` begins the next item already; with `skip`, it certainly does not.
         """
         items, states, values = self.tables.item_states, self.states, self.values
-        keep = next(k for k in range(len(states) - 1, -1, -1) if states[k] in items)
+        begun = self.item_start
+        keep = self._innermost()
+        assert keep is not None  # the list of definitions encloses everything
         item = items[states[keep]]
         del states[keep + 1 :], values[keep:], self._starts[keep:]
-        begun = self.item_start
         level = sum(isinstance(value, Token) and value.kind in OPENERS for value in values)
         states.append(self.tables.gotos[states[-1]][item])
         values.append(None)
         self._starts.append(self.tokens[at].start)
-        if own_item:
-            self.item_start = at
-            return at
         kind = self.tokens[at].kind
-        begins = at > begun and (self.accepts(kind) or (kind in self._words and self.accepts("NAME")))
+        possible = self.accepts(kind) or (kind in self._words and self.accepts("NAME"))
+        if own_item and possible:
+            return at
+        begins = possible and at > begun and not skip
         if self.tokens[at].kind == END:
             return at
         if item in _HEADERS:
@@ -283,12 +321,17 @@ class Automaton:
                 return index
             if index < fresh or depth != level or token.kind in CONTINUED:
                 continue
-            if index and (token.line == tokens[index - 1].line or tokens[index - 1].kind in CONTINUING):
+            if index and (token.line == tokens[index - 1].line or _continues(tokens[index - 1])):
                 continue
             if item == "definition" and token.kind not in DEFINITION_KINDS:
                 continue
             return index
         return len(tokens) - 1
+
+
+def _continues(token: Token) -> bool:
+    """Whether a line that ends with this goes on below (`ERROR`: a bracket that is never closed)."""
+    return token.kind in CONTINUING or (token.kind == ERROR and token.text in ("(", "["))
 
 
 def _executable(rule: Any, actions: Any) -> tuple[str, int, int, Any, tuple[int | None, ...]]:

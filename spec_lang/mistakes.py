@@ -99,7 +99,7 @@ class Mistakes:
             return None
         token, last = automaton.tokens[at], automaton.tokens[at - 1]
         if before in _OPERANDS and kind not in ("RBRACE", END):
-            if automaton.innermost_bracket() in ("LPAR", "LSQB"):
+            if automaton.bracket_kind() in ("LPAR", "LSQB"):
                 return None
             if not (before == "LABEL" and self._habit(at - 1, automaton)):
                 self._operand_below(token, last, before)
@@ -113,7 +113,7 @@ class Mistakes:
                     labels=(Label(self._span(last), "it would belong to this"),),
                     help=(
                         ("put a `,` between the two, or both on one line",)
-                        if automaton.innermost_bracket() in ("LPAR", "LSQB")
+                        if automaton.bracket_kind() in ("LPAR", "LSQB")
                         else ("put both on one line",)
                     ),
                 )
@@ -180,7 +180,7 @@ class Mistakes:
         enclosing = automaton.enclosing()
         if enclosing == "branch_item" and token.kind not in ("LBRACE", END) and automaton.accepts("BRANCH"):
             self._not_a_branch(at, automaton)
-        elif enclosing == "definition" and automaton.item_start in (at, 0) and automaton.accepts("BLOCK"):
+        elif enclosing == "definition" and automaton.accepts("BLOCK") and self._begins_line(at, automaton):
             self._outside(token)
         else:
             self._other(at, automaton)
@@ -275,12 +275,9 @@ class Mistakes:
 
     def _join_name(self, automaton: Automaton) -> str:
         """The word before the innermost open brace, where that is a name."""
-        values = automaton.values
-        for index in range(len(values) - 1, 0, -1):
-            if isinstance(values[index], Token) and values[index].kind == "LBRACE":
-                name = values[index - 1]
-                return name.text if isinstance(name, Token) and name.kind == "NAME" else ""
-        return ""
+        index = automaton.innermost_bracket()
+        name = automaton.values[index - 1] if index else None
+        return name.text if isinstance(name, Token) and name.kind == "NAME" else ""
 
     def _outside(self, token: Token) -> None:
         self.report(
@@ -296,15 +293,15 @@ class Mistakes:
     def _other(self, at: int, automaton: Automaton) -> None:
         token, last = automaton.tokens[at], automaton.tokens[at - 1] if at else None
         expected = _expected(automaton)
-        bracket = automaton.innermost_bracket()
-        found = "the end of the file" if token.kind == END else f"`{escape(_short(token.text))}`"
+        bracket = automaton.bracket_kind()
+        found = "end of the file" if token.kind == END else f"`{escape(_short(token.text))}`"
         if token.kind == END and token.start < len(self.source.text):
-            found = "the end of the expression"
+            found = "end of the expression"
         if token.kind == "RBRACE" and not token.text:
-            found = "the end of the block"
+            found = "end of the block"
         span, label = self._span(token), ""
         advice: tuple[str, ...] = ()
-        if last is not None and last.line != token.line:
+        if last is not None and last.line != token.line and not _complete(automaton):
             # The mistake is where the line above ends, not at the first word of this one.
             span = Span(self.source, last.start, last.end)
             label = "something is missing behind this"
@@ -317,8 +314,17 @@ class Mistakes:
             message += f"; expected {expected}"
         self.report(Diagnostic("E120", message, span, label, help=advice))
 
+    def _begins_line(self, at: int, automaton: Automaton) -> bool:
+        return at == 0 or automaton.tokens[at - 1].line != automaton.tokens[at].line
+
     def _span(self, token: Token) -> Span:
         return Span(self.source, token.start, token.end)
+
+
+def _complete(automaton: Automaton) -> bool:
+    """Whether the item so far needs nothing more: the next one could begin."""
+    first = {"definition": "BLOCK", "statement": "REPEAT", "branch_item": "BRANCH"}
+    return automaton.accepts(first.get(automaton.enclosing(), "NAME"))
 
 
 def _short(text: str) -> str:

@@ -225,19 +225,22 @@ def _docs(source: Source, comments: tuple[Comment, ...], tokens: list[Token]) ->
 
 
 def _without_echoes(found: list[Diagnostic]) -> list[Diagnostic]:
-    """Leave out a `}` that closes nothing because the `{` of a body above it is missing."""
+    """Leave out what only follows from another report.
+
+    That is a `}` that closes nothing because the `{` of a body above it is missing, and what the
+    parser makes of a place that was reported before parsing.
+    """
+    reported = {d.span.start for d in found if d.span is not None and d.code in ("E105", "E106", "E107", "E110")}
     result: list[Diagnostic] = []
     missing = 0
     for diagnostic in found:
         if diagnostic.code == "E135":
             missing += 1
-        elif (
-            diagnostic.code == "E111"
-            and missing
-            and diagnostic.span is not None
-            and diagnostic.span.text == "}"
-        ):
-            missing -= 1
-            continue
+        elif diagnostic.span is not None:
+            if diagnostic.code == "E111" and missing and diagnostic.span.text == "}":
+                missing -= 1
+                continue
+            if diagnostic.code >= "E120" and diagnostic.code < "E140" and diagnostic.span.start in reported:
+                continue
         result.append(diagnostic)
     return result
