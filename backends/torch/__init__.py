@@ -53,9 +53,13 @@ def _need_torch() -> None:
     try:
         import torch  # noqa: F401
     except ImportError as missing:
-        raise BackendError(Diagnostic(
-            "E605", f"the backend `torch` needs a package that is not installed: {missing.name}",
-            help=('pip install "cnnc[torch]"',))) from missing
+        raise BackendError(
+            Diagnostic(
+                "E605",
+                f"the backend `torch` needs a package that is not installed: {missing.name}",
+                help=('pip install "cnnc[torch]"',),
+            )
+        ) from missing
 
 
 __all__ = ["TorchBackend"]

@@ -80,11 +80,17 @@ def check_weights(graph: Graph, weights: Mapping[str, Array]) -> None:
     for name, weight in graph.weights.items():
         if name not in weights:
             if not weight.training:
-                problems.append(Diagnostic("E608", f"the weight `{name}` {list(weight.shape)} is missing", weight.span))
+                problems.append(
+                    Diagnostic("E608", f"the weight `{name}` {list(weight.shape)} is missing", weight.span)
+                )
         elif tuple(np.shape(weights[name])) != weight.shape:
-            problems.append(Diagnostic(
-                "E608", f"the weight `{name}` is {list(np.shape(weights[name]))}, not {list(weight.shape)}",
-                weight.span))
+            problems.append(
+                Diagnostic(
+                    "E608",
+                    f"the weight `{name}` is {list(np.shape(weights[name]))}, not {list(weight.shape)}",
+                    weight.span,
+                )
+            )
     if problems:
         raise BackendError(problems)
 
@@ -107,8 +113,9 @@ class TorchRunnable(Runnable):
             self.model.eval()
         return {name: value.numpy() for name, value in outputs.items()}
 
-    def gradients(self, inputs: Mapping[str, Array], output_gradients: Mapping[str, Array], *,
-                  training: bool = False) -> Gradients:
+    def gradients(
+        self, inputs: Mapping[str, Array], output_gradients: Mapping[str, Array], *, training: bool = False
+    ) -> Gradients:
         given = {name: value.requires_grad_() for name, value in self._tensors(inputs, training).items()}
         self.model.train(training)
         try:
@@ -117,19 +124,31 @@ class TorchRunnable(Runnable):
             self.model.eval()
         seeds = self._seeds(outputs, output_gradients)
         weights = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
-        leaves = {**{("input", name): value for name, value in given.items()},
-                  **{("weight", name): value for name, value in weights.items()}}
+        leaves = {
+            **{("input", name): value for name, value in given.items()},
+            **{("weight", name): value for name, value in weights.items()},
+        }
         reached = [name for name in seeds if outputs[name].requires_grad]
-        found = torch.autograd.grad([outputs[name] for name in reached], list(leaves.values()),
-                                    [seeds[name] for name in reached], allow_unused=True) if reached else ()
+        found = (
+            torch.autograd.grad(
+                [outputs[name] for name in reached],
+                list(leaves.values()),
+                [seeds[name] for name in reached],
+                allow_unused=True,
+            )
+            if reached
+            else ()
+        )
         grads = dict(zip(leaves, found or [None] * len(leaves), strict=True))
 
         def array(kind: str, name: str, value: Tensor) -> Array:
             gradient = grads[kind, name]
             return (torch.zeros_like(value) if gradient is None else gradient).detach().numpy()
 
-        return Gradients(inputs={name: array("input", name, value) for name, value in given.items()},
-                         weights={name: array("weight", name, value) for name, value in weights.items()})
+        return Gradients(
+            inputs={name: array("input", name, value) for name, value in given.items()},
+            weights={name: array("weight", name, value) for name, value in weights.items()},
+        )
 
     def weights(self) -> dict[str, Array]:
         return weights_of(self.model, self.graph)
@@ -151,12 +170,19 @@ class TorchRunnable(Runnable):
         """The gradients of the outputs as tensors.  E606 for an unknown output or another shape."""
         for name, array in given.items():
             if name not in outputs:
-                raise BackendError(Diagnostic("E606", f"the model has no output `{name}`",
-                                              help=(f"outputs: {', '.join(outputs)}",)))
+                raise BackendError(
+                    Diagnostic(
+                        "E606", f"the model has no output `{name}`", help=(f"outputs: {', '.join(outputs)}",)
+                    )
+                )
             if tuple(np.shape(array)) != tuple(outputs[name].shape):
-                raise BackendError(Diagnostic(
-                    "E606", f"the gradient of `{name}` is {tuple(np.shape(array))}, "
-                    f"and the output is {tuple(outputs[name].shape)}"))
+                raise BackendError(
+                    Diagnostic(
+                        "E606",
+                        f"the gradient of `{name}` is {tuple(np.shape(array))}, "
+                        f"and the output is {tuple(outputs[name].shape)}",
+                    )
+                )
         return {name: tensor_of(array, outputs[name].dtype) for name, array in given.items()}
 
 

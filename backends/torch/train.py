@@ -32,8 +32,15 @@ class TorchTrainer(Trainer):
     run and a run changes nobody else's.
     """
 
-    def __init__(self, graph: Graph, weights: Mapping[str, Array], settings: Any, seed: int,
-                 dtype: str = "float32", device: str | None = None) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        weights: Mapping[str, Array],
+        settings: Any,
+        seed: int,
+        dtype: str = "float32",
+        device: str | None = None,
+    ) -> None:
         self._graph = logits_graph(graph)
         self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self._dtype = DTYPES[dtype]
@@ -45,13 +52,19 @@ class TorchTrainer(Trainer):
         self._optimiser = _optimiser(list(self._named.values()), settings.optimizer)
         self._random = self._seeded(seed)
 
-    def step(self, images: Array, labels: NDArray[np.integer[Any]], learning_rate: float) -> tuple[float, Array]:
+    def step(
+        self, images: Array, labels: NDArray[np.integer[Any]], learning_rate: float
+    ) -> tuple[float, Array]:
         images, labels = np.asarray(images), np.asarray(labels)
         check_inputs(self._graph, {self._input: images})
         if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < self._classes:
-            raise BackendError(Diagnostic(
-                "E821", f"the labels run from {labels.min()} to {labels.max()}, "
-                f"and the model has {self._classes} classes"))
+            raise BackendError(
+                Diagnostic(
+                    "E821",
+                    f"the labels run from {labels.min()} to {labels.max()}, "
+                    f"and the model has {self._classes} classes",
+                )
+            )
         if self._optimiser is not None:
             for group in self._optimiser.param_groups:
                 group["lr"] = learning_rate
@@ -66,7 +79,7 @@ class TorchTrainer(Trainer):
         if self._optimiser is not None:
             self._optimiser.zero_grad(set_to_none=True)
             with self._steady():
-                loss.backward()
+                torch.autograd.backward(loss)
             self._optimiser.step()
         return float(loss.detach()), logits.detach().cpu().numpy()
 
@@ -116,8 +129,11 @@ class TorchTrainer(Trainer):
     def _own_random(self) -> Iterator[None]:
         """Draw from this trainer's own stream, and leave everybody else's as it was."""
         on_gpu = self._device.type == "cuda"
-        get, put = (torch.cuda.get_rng_state, torch.cuda.set_rng_state) if on_gpu else (
-            torch.get_rng_state, torch.set_rng_state)
+        get, put = (
+            (torch.cuda.get_rng_state, torch.cuda.set_rng_state)
+            if on_gpu
+            else (torch.get_rng_state, torch.set_rng_state)
+        )
         before = get()
         put(self._random)
         try:
@@ -129,7 +145,7 @@ class TorchTrainer(Trainer):
 
     @contextmanager
     def _steady(self) -> Iterator[None]:
-        """The same numbers every time on a GPU too: no search for algorithms, none that add in any order, no TF32."""
+        """The same numbers every time on a GPU too: no search for algorithms, sums in one order, no TF32."""
         with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
             yield
 
@@ -139,8 +155,18 @@ def _optimiser(parameters: list[torch.nn.Parameter], settings: Any) -> torch.opt
     if not parameters:
         return None
     if isinstance(settings, Sgd):
-        return torch.optim.SGD(parameters, lr=settings.lr, momentum=settings.momentum, weight_decay=settings.decay,
-                               nesterov=settings.nesterov)
+        return torch.optim.SGD(
+            parameters,
+            lr=settings.lr,
+            momentum=settings.momentum,
+            weight_decay=settings.decay,
+            nesterov=settings.nesterov,
+        )
     assert isinstance(settings, Adam)
-    return torch.optim.Adam(parameters, lr=settings.lr, betas=(settings.beta1, settings.beta2), eps=settings.eps,
-                            weight_decay=settings.decay)
+    return torch.optim.Adam(
+        parameters,
+        lr=settings.lr,
+        betas=(settings.beta1, settings.beta2),
+        eps=settings.eps,
+        weight_decay=settings.decay,
+    )

@@ -11,4 +11,16 @@ from backends.torch.emit import activation, conv, dense, dropout, join, norm, po
 from backends.torch.emit.forms import EMITTERS
 from backends.torch.emit.source import file_name, source_of
 
-__all__ = ["EMITTERS", "activation", "conv", "dense", "dropout", "file_name", "join", "norm", "pool", "reshape", "source_of"]
+__all__ = [
+    "EMITTERS",
+    "activation",
+    "conv",
+    "dense",
+    "dropout",
+    "file_name",
+    "join",
+    "norm",
+    "pool",
+    "reshape",
+    "source_of",
+]

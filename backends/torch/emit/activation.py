@@ -56,16 +56,24 @@ def emit_softplus(node: Node) -> Form:
 def emit_leakyrelu(node: Node) -> Form:
     assert isinstance(node.op, LeakyRelu)
     made = Arguments().add(node.op.slope, "negative_slope", positional=True, called="slope", default=0.01)
-    return Form(made.layer("nn.LeakyReLU"), "F.leaky_relu({0}, {slope})", register=False,
-                slots=(("slope", Slot(node.op.slope, "slope")),))
+    return Form(
+        made.layer("nn.LeakyReLU"),
+        "F.leaky_relu({0}, {slope})",
+        register=False,
+        slots=(("slope", Slot(node.op.slope, "slope")),),
+    )
 
 
 @emits(Elu)
 def emit_elu(node: Node) -> Form:
     assert isinstance(node.op, Elu)
     made = Arguments().add(node.op.alpha, "alpha", positional=True, default=1.0)
-    return Form(made.layer("nn.ELU"), "F.elu({0}, {alpha})", register=False,
-                slots=(("alpha", Slot(node.op.alpha, "alpha")),))
+    return Form(
+        made.layer("nn.ELU"),
+        "F.elu({0}, {alpha})",
+        register=False,
+        slots=(("alpha", Slot(node.op.alpha, "alpha")),),
+    )
 
 
 @emits(PRelu)
@@ -80,7 +88,13 @@ def emit_prelu(node: Node) -> Form:
 def emit_softmax(node: Node) -> Form:
     op = node.op
     assert isinstance(op, (Softmax, LogSoftmax))
-    module, function = ("nn.Softmax", "F.softmax") if isinstance(op, Softmax) else ("nn.LogSoftmax", "F.log_softmax")
+    module, function = (
+        ("nn.Softmax", "F.softmax") if isinstance(op, Softmax) else ("nn.LogSoftmax", "F.log_softmax")
+    )
     made = Arguments().add(op.axis + 1, "dim")
-    return Form(made.layer(module), f"{function}({{0}}, dim={{dim}})", register=False,
-                slots=(("dim", Slot(op.axis + 1, "dim")),))
+    return Form(
+        made.layer(module),
+        f"{function}({{0}}, dim={{dim}})",
+        register=False,
+        slots=(("dim", Slot(op.axis + 1, "dim")),),
+    )

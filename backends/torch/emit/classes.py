@@ -20,7 +20,18 @@ from compiler.graph import Node, Value, Weight
 
 #: Factors of a parameter that are tried for a literal: `4 * width`.
 FACTORS = range(2, 17)
-IMPORTED = ("torch", "nn", "F", "Tensor", "Any", "Mapping", "Sequence", "OrderedDict", "build_model", "annotations")
+IMPORTED = (
+    "torch",
+    "nn",
+    "F",
+    "Tensor",
+    "Any",
+    "Mapping",
+    "Sequence",
+    "OrderedDict",
+    "build_model",
+    "annotations",
+)
 
 
 @dataclass
@@ -78,8 +89,9 @@ def plans_of(structure: Structure) -> tuple[list[Plan], dict[str, Plan]]:
     by_path: dict[str, list[Unit]] = {}
     for unit in structure.units:
         by_path.setdefault(unit.path, []).append(unit)
-    wrong = frozenset(path for path, units in by_path.items()
-                      if len(units) > 1 and not _agree(structure, units))
+    wrong = frozenset(
+        path for path, units in by_path.items() if len(units) > 1 and not _agree(structure, units)
+    )
     if wrong:
         raise Disagreement(wrong)
     plans: dict[Any, Plan] = {}
@@ -123,13 +135,13 @@ def body_key(structure: Structure, unit: Unit) -> Any:
 
     def ref(value: Value) -> Any:
         if value.weight is not None and value not in unit.inputs:
-            return value.weight[len(unit.path) + 1 if unit.path else 0:]
+            return value.weight[len(unit.path) + 1 if unit.path else 0 :]
         return number[value]
 
     def module(path: str | None) -> Any:
         if path is None or path in modules:
             return modules.get(path or "")
-        return path[len(unit.path) + 1 if unit.path else 0:]
+        return path[len(unit.path) + 1 if unit.path else 0 :]
 
     made: list[Any] = [len(unit.inputs), len(unit.modules)]
     for item in live_items(unit):
@@ -186,7 +198,10 @@ def pascal(name: str) -> str:
     """`conv_bn` -> `ConvBn`; a name that begins with a capital stays."""
     if name[:1].isupper() and name.isidentifier():
         return name
-    made = "".join(part[:1].upper() + part[1:] for part in name.replace("-", "_").split("_"))
+    made = ""
+    for part in name.replace("-", "_").split("_"):
+        # Two numbers stay apart: lenet5_1998 is Lenet5_1998.
+        made += ("_" if made[-1:].isdigit() and part[:1].isdigit() else "") + part[:1].upper() + part[1:]
     return made or "Module"
 
 
@@ -194,7 +209,9 @@ def _name(plans: list[Plan], structure: Structure) -> None:
     """Names for the classes; a variant that registers more is named after what it has beyond the first."""
     names = Names((*IMPORTED, *helpers()))
     groups: dict[str, list[Plan]] = {}
-    for plan in sorted(plans, key=lambda plan: (plan.unit.path != "", len(structure.entries[plan.unit.path]))):
+    for plan in sorted(
+        plans, key=lambda plan: (plan.unit.path != "", len(structure.entries[plan.unit.path]))
+    ):
         groups.setdefault(plan.base, []).append(plan)
     taken: set[str] = set()
     for base, group in groups.items():
@@ -233,8 +250,12 @@ def init_sites(structure: Structure, path: str) -> Iterator[Slot | str]:
 
 def call_slots(structure: Structure, unit: Unit) -> list[Slot]:
     """The literals of a forward pass in the order of writing."""
-    return [slot for item in live_items(unit) if isinstance(item.source, Node)
-            for _, slot in structure.forms[item.source].slots]
+    return [
+        slot
+        for item in live_items(unit)
+        if isinstance(item.source, Node)
+        for _, slot in structure.forms[item.source].slots
+    ]
 
 
 def _typed(slot: Slot) -> Any:
@@ -329,7 +350,11 @@ class _Parameters:
     def _path(self, column: _Column, spell: Callable[[Parameter], str]) -> str | None:
         """`f"{path}.pool"`, where the rest behind the instance's path is the same in all."""
         paths = tuple(unit.path for unit in self.plan.units)
-        rests = {value[len(path):] for value, path in zip(column.values, paths, strict=True) if value.startswith(path)}
+        rests = {
+            value[len(path) :]
+            for value, path in zip(column.values, paths, strict=True)
+            if value.startswith(path)
+        }
         if len(rests) != 1 or not all(v.startswith(p) for v, p in zip(column.values, paths, strict=True)):
             return None
         known = next((p for p in self.made if _equal(p.values, paths)), None) or self._make("path", paths)
@@ -394,7 +419,9 @@ def _parametrise(plan: Plan, structure: Structure, of: Mapping[str, Plan]) -> No
     plan.parameters = sorted(parameters.made, key=lambda p: p.has_default)
 
 
-def _inner_arguments(first: str, paths: list[str], of: Mapping[str, Plan], parameters: _Parameters) -> list[tuple[str, str]]:
+def _inner_arguments(
+    first: str, paths: list[str], of: Mapping[str, Plan], parameters: _Parameters
+) -> list[tuple[str, str]]:
     """(name, text) of each argument of an inner class; what equals the default is left out."""
     inner = of[first]
     rows = [inner.arguments(path) for path in paths]
@@ -406,5 +433,3 @@ def _inner_arguments(first: str, paths: list[str], of: Mapping[str, Plan], param
             continue
         made.append((p.name, parameters.text(column, lambda q: q.name)))
     return made
-
-

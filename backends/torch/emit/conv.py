@@ -44,7 +44,11 @@ def emit_shared_conv(node: Node) -> Form:
     layer = _arguments(node, [0] * len(op.kernel)).layer(f"nn.Conv{len(op.kernel)}d", is_frozen(node))
     if not any(map(any, pads)):
         return Form(layer, before=before, slots=slots)
-    slots = (*slots, ("pads", Slot(flat_pads(pads), "pads")), ("mode", Slot(PAD_MODES[op.pad_mode], "pad_mode")))
+    slots = (
+        *slots,
+        ("pads", Slot(flat_pads(pads), "pads")),
+        ("mode", Slot(PAD_MODES[op.pad_mode], "pad_mode")),
+    )
     return Form(layer, "{layer}(F.pad({0}, {pads}, mode={mode}))", before=before, slots=slots)
 
 
@@ -70,15 +74,22 @@ def exact_check(node: Node) -> tuple[tuple[Bracket, ...], tuple[tuple[str, Slot]
     op, x = node.op, node.inputs[0].type
     assert isinstance(op, Sliding)
     allowed = [end + max(0, s - k) for k, s, (_, end) in zip(op.extents, op.stride, op.pad, strict=True)]
-    risky = any(free and s > 1 and allowance < s - 1
-                for free, s, allowance in zip(x.free[1:], op.stride, allowed, strict=True))
+    risky = any(
+        free and s > 1 and allowance < s - 1
+        for free, s, allowance in zip(x.free[1:], op.stride, allowed, strict=True)
+    )
     if op.round != "exact" or not risky:
         return (), ()
-    slots = [("path", Slot(node.path, "path", is_path=True)), ("extent", Slot(per_axis(op.extents), "extent")),
-             ("stride", Slot(per_axis(op.stride), "stride"))]
+    slots = [
+        ("path", Slot(node.path, "path", is_path=True)),
+        ("extent", Slot(per_axis(op.extents), "extent")),
+        ("stride", Slot(per_axis(op.stride), "stride")),
+    ]
     items = ["{0}", "{path}", "extent={extent}", "stride={stride}"]
     if any(map(any, op.pad)):
         items += ["begin={begin}", "end={end}"]
-        slots += [("begin", Slot(per_axis([b for b, _ in op.pad]), "begin")),
-                  ("end", Slot(per_axis([e for _, e in op.pad]), "end"))]
+        slots += [
+            ("begin", Slot(per_axis([b for b, _ in op.pad]), "begin")),
+            ("end", Slot(per_axis([e for _, e in op.pad]), "end")),
+        ]
     return (Bracket("check_exact(", tuple(items), ")"),), tuple(slots)

@@ -9,7 +9,7 @@ from compiler.ops.dropout import Dropout
 
 @emits(Dropout)
 def emit_dropout(node: Node) -> Form:
-    """PyTorch's own where there is one; `Dropout1d` takes a batch of vectors for one image, so vectors use `Dropout`."""
+    """PyTorch's own where there is one; not for vectors: `Dropout1d` takes a batch of them for one image."""
     op, rank = node.op, node.inputs[0].type.rank
     assert isinstance(op, Dropout)
     made = Arguments().add(op.p, "p", positional=True)

@@ -77,7 +77,7 @@ class Form:
     layer: Layer | None = None
     call: Any = "{layer}({0})"
     then: tuple[str, ...] = ()
-    before: tuple[str, ...] = ()
+    before: tuple[Any, ...] = ()
     slots: tuple[tuple[str, Slot], ...] = ()
     register: bool = True
 
@@ -111,7 +111,9 @@ class Arguments:
 
     made: list[tuple[str, Slot]] = field(default_factory=list)
 
-    def add(self, value: Any, name: str, *, positional: bool = False, default: Any = ..., called: str = "") -> Arguments:
+    def add(
+        self, value: Any, name: str, *, positional: bool = False, default: Any = ..., called: str = ""
+    ) -> Arguments:
         """One more; `called` is the name of a parameter that carries it, if not the keyword."""
         self.made.append(("" if positional else name, Slot(value, called or name, default)))
         return self

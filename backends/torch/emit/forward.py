@@ -9,7 +9,7 @@ from typing import Any
 
 from backends.torch.emit.classes import IMPORTED, Plan, live_items
 from backends.torch.emit.forms import Bracket
-from backends.torch.emit.layout import WIDTH, lines_of
+from backends.torch.emit.layout import WIDTH, flat, lines_of
 from backends.torch.emit.library import helpers
 from backends.torch.emit.members import access
 from backends.torch.emit.notes import Shapes
@@ -17,6 +17,7 @@ from backends.torch.emit.structure import Item, Structure, Unit
 from backends.writer import Names, identifier, literal
 from compiler.graph import Node, Value
 from compiler.ops.norm import BatchNorm, GroupNorm, InstanceNorm
+from compiler.ops.reshape import Select, Slice
 
 #: How many layers may stand in one expression: convolution, norm, activation.
 NESTING = 3
@@ -97,9 +98,11 @@ class Forward:
     def _count_uses(self) -> None:
         self.last: dict[Value, int] = {}
         self.uses: dict[Value, int] = {}
+        self.user: dict[Value, Item] = {}
         for i, item in enumerate(self.items):
             for value in item.inputs:
                 self.last[value] = i
+                self.user[value] = item
                 self.uses[value] = self.uses.get(value, 0) + 1
         outputs = self.graph.outputs.values() if self.is_model else self.unit.outputs
         self.results = [self._real(v) for v in outputs]
@@ -155,13 +158,17 @@ class Forward:
         """Statements that refuse inputs of another shape."""
         made: list[tuple[str, Any]] = []
         for name, value in self.graph.inputs.items():
-            extents = ["None" if free else str(n) for n, free in zip(value.shape, value.type.free, strict=True)]
+            extents = [
+                "None" if free else str(n) for n, free in zip(value.shape, value.type.free, strict=True)
+            ]
             shape = f"({', '.join(extents)}{',' if len(extents) == 1 else ''})"
             made.append(("", Bracket("check_input(", (self.name[value], f'"{name}"', shape), ")")))
         by_rows: dict[str | None, list[str]] = {}
         for value in self.graph.inputs.values():
             by_rows.setdefault(value.type.rows, []).append(self.name[value])
-        made += [("", Bracket("check_rows(", tuple(names), ")")) for names in by_rows.values() if len(names) > 1]
+        made += [
+            ("", Bracket("check_rows(", tuple(names), ")")) for names in by_rows.values() if len(names) > 1
+        ]
         return made
 
     # -- statements ------------------------------------------------------------------------
@@ -195,25 +202,36 @@ class Forward:
         inputs = [self._value(v) for v in item.inputs]
         for check in form.before:
             self._line("", _filled(check, inputs, slots))
-        self._assign(i, item, _filled(form.call, inputs, slots), tuple(
-            (then, inputs, slots) for then in form.then))
+        self._assign(
+            i, item, _filled(form.call, inputs, slots), tuple((then, inputs, slots) for then in form.then)
+        )
 
     def _defer(self, i: int, item: Item, call: Any, then: Any, before: Any, slots: Mapping[str, str]) -> bool:
         """Leave a simple call to the norm or activation that takes its result: `F.relu(self.bn1(...))`."""
-        if then or before or not isinstance(call, str) or len(item.outputs) != 1 or i + 1 == len(self.items):
+        if then or before or len(item.outputs) != 1 or i + 1 == len(self.items):
             return False
         value, follower = item.outputs[0], self.items[i + 1]
         if self._says(value) or self.uses[value] != 1 or follower.inputs != [value] or value in self.name:
             return False
-        if not isinstance(follower.source, Node) or self._is_conditional(item) != self._is_conditional(follower):
+        if not isinstance(follower.source, Node) or self._is_conditional(item) != self._is_conditional(
+            follower
+        ):
             return False
         op, form = follower.source.op, self.structure.forms[follower.source]
         closes = isinstance(op, (BatchNorm, GroupNorm, InstanceNorm)) or (op.elementwise and not form.then)
-        if not closes or not isinstance(form.call, str) or form.call.count("{0}") != 1 or form.before:
+        cuts = (
+            isinstance(item.source, Node) and isinstance(item.source.op, (Select, Slice)) and follower.module
+        )
+        if (
+            not (closes or cuts)
+            or not isinstance(form.call, str)
+            or form.call.count("{0}") != 1
+            or form.before
+        ):
             return False
         if any(self.pending.get(v, ("", 0))[1] + 2 > NESTING for v in item.inputs):
             return False
-        text = _filled(call, [self._value(v) for v in item.inputs], slots)
+        text = flat(_filled(call, [self._value(v) for v in item.inputs], slots))
         if len(text) > WIDTH - 48:
             return False
         depth = 1 + max((self.pending.get(v, ("", 0))[1] for v in item.inputs), default=0)
@@ -256,40 +274,74 @@ class Forward:
         return [value]
 
     def _target(self, i: int, item: Item, value: Value, reusable: list[Value]) -> str:
-        """The name that a result gets: the user's, that of the tensor that ends here, or one from the label."""
+        """The name of a result: the user's, that of the tensor that ends here, or one from the label."""
         if value in self.name:  # declared above, for what exists in training alone
             return self.name[value]
         if self._says(value):
             wanted = value.name
-        elif len(item.outputs) == 1 and reusable and self._is_plain(reusable[0]):
-            wanted = self.name[reusable[0]]
+        elif len(item.outputs) == 1 and (flowing := self._flowing(item, reusable)):
+            wanted = flowing
         elif self.is_model and "x" not in self.locals.live and "x" not in self.graph.inputs:
             wanted = "x"
-        elif len(item.outputs) == 1 and not self._labelled(item) and "out" not in self.locals.live:
-            wanted = "out"
         else:
-            wanted = self._hint(value, self._label(item))
+            end, label = self._chain(value, item)
+            binary = (
+                isinstance(end.source, Node) and end.source.op.name in ("add", "multiply") if end else True
+            )
+            wanted = (
+                "out"
+                if binary and not label and "out" not in self.locals.live
+                else label or self._label(item)
+            )
         name = self.locals.fresh(wanted)
         self.name[value] = name
         return name
 
     def _says(self, value: Value) -> bool:
-        """Whether the user's name is one to keep: not that of a block's result outside, nor of the only output."""
+        """Whether the user's name is kept: not that of a block's result outside, nor of the only output."""
         if not value.name or value not in self.results:
             return bool(value.name)
         return self.is_model and len(self.results) > 1
+
+    def _flowing(self, item: Item, reusable: list[Value]) -> str:
+        """The name that flows on: that of the input that ends here; at a join `x` or `out` alone."""
+        names = [self.name[v] for v in reusable if self._is_plain(v)]
+        if len(item.inputs) == 1 or not names:
+            return names[0] if names else ""
+        return next((name for name in ("x", "out") if name in names), "")
 
     def _is_plain(self, value: Value) -> bool:
         """Whether the name says nothing that would be wrong of another tensor."""
         return not self._says(value) or self.name[value] in ("x", "out")
 
-    def _labelled(self, item: Item) -> bool:
-        source = item.source
-        return isinstance(source, Unit) and bool(source.scope.label)
+    def _chain(self, value: Value, item: Item) -> tuple[Item | None, str]:
+        """Where a chain that begins here ends (at a join, or None), and a name for it.
+
+        The name is the label of the only unit in the chain, or, in front of a longer join, that
+        of its last layer with weights.
+        """
+        length, name, unit = 1, "", isinstance(item.source, Unit)
+        last = item
+        while self.uses.get(value) == 1:
+            user = self.user.get(value)
+            if user is None or len(user.inputs) != 1 or len(user.outputs) != 1:
+                break
+            length, last, value = length + 1, user, user.outputs[0]
+            if isinstance(user.source, Unit) or user.source.weights:
+                item, unit = user, isinstance(user.source, Unit)
+        end = self.user.get(value)
+        long = (
+            end is not None and isinstance(end.source, Node) and end.source.op.name not in ("add", "multiply")
+        )
+        if long or (unit and length == 1 and last is item):
+            name = self._label(item)
+        return end, name
 
     def _label(self, item: Item) -> str:
         path = item.source.path
-        return ".".join(path.split(".")[-2:]) if path.rpartition(".")[2].isdigit() else path.rpartition(".")[2]
+        return (
+            ".".join(path.split(".")[-2:]) if path.rpartition(".")[2].isdigit() else path.rpartition(".")[2]
+        )
 
     @staticmethod
     def _hint(value: Value, otherwise: str) -> str:
@@ -325,7 +377,9 @@ class Forward:
             name = self.locals.fresh("outputs")
             self._line(f"{name} = ", Bracket("{", items, "}"))
             self.body.append("if self.training:")
-            self.body += [f"    {name}[{literal(n)}] = {self._value(v)}" for n, v in outputs.items() if n not in always]
+            self.body += [
+                f"    {name}[{literal(n)}] = {self._value(v)}" for n, v in outputs.items() if n not in always
+            ]
             self.body.append(f"return {name}")
         return "dict[str, Tensor]"
 
@@ -339,7 +393,7 @@ class Forward:
             found = re.match(r"( *)(\w+) = ", line)
             if found and found[2] in returned and found[2] not in self.typed:
                 self.typed.add(found[2])
-                typed = f"{found[1]}{found[2]}: Tensor = {line[found.end():]}"
+                typed = f"{found[1]}{found[2]}: Tensor = {line[found.end() :]}"
                 if len(typed) + 8 > WIDTH:
                     made.append(f"{found[1]}{found[2]}: Tensor")
                 else:
@@ -351,6 +405,10 @@ class Forward:
 def _filled(tree: Any, inputs: list[str], slots: Mapping[str, str]) -> Any:
     """A template with its inputs and literals put in."""
     if isinstance(tree, Bracket):
-        return Bracket(_filled(tree.open, inputs, slots), tuple(_filled(item, inputs, slots) for item in tree.items),
-                       tree.close, tree.tall)
+        return Bracket(
+            _filled(tree.open, inputs, slots),
+            tuple(_filled(item, inputs, slots) for item in tree.items),
+            tree.close,
+            tree.tall,
+        )
     return tree.format(*inputs, **slots)

@@ -25,11 +25,10 @@ def emit_arithmetic(node: Node) -> Form:
         slots = (("constant", Slot(float(op.constant), "constant")),)
         if len(node.inputs) == 1:
             layer = Arguments().add(float(op.constant), "constant", positional=True).layer(module)
-    checks = same_size_check(node)
-    before, more = checks
-    if len(terms) <= TERMS:
-        call, then = f" {sign} ".join(terms), ()
-    else:
+    before, more = same_size_check(node)
+    call = f" {sign} ".join(terms)
+    then: tuple[str, ...] = ()
+    if len(terms) > TERMS:
         call, then = f"{terms[0]} {sign} {terms[1]}", tuple(f"{{out}} {sign} {term}" for term in terms[2:])
     return Form(layer, call, then, before, (*slots, *more), register=False)
 
@@ -62,7 +61,9 @@ def emit_concat(node: Node) -> Form:
     return Form(None, call, (), before, slots)
 
 
-def same_size_check(node: Node, but: int | None = None) -> tuple[tuple[str | Bracket, ...], tuple[tuple[str, Slot], ...]]:
+def same_size_check(
+    node: Node, but: int | None = None
+) -> tuple[tuple[str | Bracket, ...], tuple[tuple[str, Slot], ...]]:
     """A statement that refuses tensors whose free extents differ when the model runs.
 
     PyTorch would stretch a tensor that happens to be 1 wide there.  Axes on which a 1 stretches
@@ -74,8 +75,11 @@ def same_size_check(node: Node, but: int | None = None) -> tuple[tuple[str | Bra
     axes = [axis for axis in range(node.output.type.rank) if axis != but and any(t.free[axis] for t in types)]
     if len(meant) < 2 or not axes:
         return (), ()
-    items = ("{path}", Bracket("[", tuple(f"{{{i}}}" for i in meant), "]"),
-             f"dims=({', '.join(str(axis + 1) for axis in axes)}{',' if len(axes) == 1 else ''})")
+    items = (
+        "{path}",
+        Bracket("[", tuple(f"{{{i}}}" for i in meant), "]"),
+        f"dims=({', '.join(str(axis + 1) for axis in axes)}{',' if len(axes) == 1 else ''})",
+    )
     return (Bracket("check_same_size(", items, ")"),), (("path", Slot(node.path, "path", is_path=True)),)
 
 

@@ -15,6 +15,7 @@ def flat(tree: Any) -> str:
         return tree
     if isinstance(tree, Named):
         return tree.before + flat(tree.tree)
+    assert isinstance(tree, Bracket)
     return tree.open + ", ".join(map(flat, tree.items)) + tree.close
 
 
@@ -43,8 +44,9 @@ def lines_of(before: str, tree: Any, after: str = "", depth: int = 0, comment: s
         if not isinstance(tree, Bracket) or not tree.items:
             return [f"{line}  # fmt: skip"]
     made = [indent + before + tree.open]
+    alone = len(tree.items) == 1 and isinstance(tree.items[0], Bracket)
     for item in tree.items:
-        made += lines_of("", item, ",", depth + 1)
+        made += lines_of("", item, "" if alone else ",", depth + 1)
     made.append(indent + tree.close + after)
     if comment:
         behind = f"{made[-1]}  # {comment}"

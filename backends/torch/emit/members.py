@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from backends.torch.emit.classes import Plan, text_of
 from backends.torch.emit.forms import Bracket, Named
+from backends.torch.emit.layout import WIDTH
 from backends.torch.emit.notes import Shapes
 from backends.torch.emit.owned import owned_by_dict, owned_by_module
 from backends.torch.emit.structure import Entry, Structure, Unit
 from backends.writer import is_identifier
 from compiler.graph import Node, Weight
 
+#: Constants of more numbers become a table in front of their class.
+WRITTEN = 16
+
 
 def access(structure: Structure, unit: Unit, path: str) -> str:
     """The expression for what is registered at `path`, seen from the unit."""
-    relative = path[len(unit.path) + 1 if unit.path else 0:]
+    relative = path[len(unit.path) + 1 if unit.path else 0 :]
     style = styles(structure, unit.path).get(relative.partition(".")[0], "attach")
     steps = relative.split(".")
     if style == "attribute" and len(steps) == 1:
@@ -66,11 +71,21 @@ def needs_labelled(structure: Structure, path: str) -> bool:
 class Registrations:
     """Writes the constructor's lines of one class."""
 
-    def __init__(self, structure: Structure, plan: Plan, of: dict[str, Plan], shapes: Shapes) -> None:
+    def __init__(
+        self,
+        structure: Structure,
+        plan: Plan,
+        of: dict[str, Plan],
+        shapes: Shapes,
+        constant: Callable[[str], str],
+    ) -> None:
         self.structure = structure
         self.plan = plan
         self.of = of
         self.shapes = shapes
+        self.constant = constant  # a name for a constant of the file
+        self.tables: list[list[str]] = []
+        self.buffers: list[str] = []
         self.texts: Iterator[Any] = iter(plan.init_texts)
 
     def lines(self) -> Iterator[tuple[str, Any, str]]:
@@ -90,6 +105,7 @@ class Registrations:
                     yield self._holder(step, style, [(e, t) for e, t in built if e.steps[0] == step])
             elif style == "attribute":
                 if isinstance(entry.source, Weight) and not entry.source.trainable:
+                    self.buffers.append(step)
                     yield "", Bracket("self.register_buffer(", (f'"{step}"', tree), ")"), ""
                     continue
                 yield f"self.{step} = ", tree, ""
@@ -101,15 +117,19 @@ class Registrations:
     @staticmethod
     def _holder(step: str, style: str, members: list[tuple[Entry, Any]]) -> tuple[str, Any, str]:
         if style == "list":
-            return f"self.{step} = ", Bracket("nn.ModuleList([", tuple(t for _, t in members), "])", tall=True), ""
+            return (
+                f"self.{step} = ",
+                Bracket("nn.ModuleList(", (Bracket("[", tuple(t for _, t in members), "]", tall=True),), ")"),
+                "",
+            )
         items = tuple(Named(f'"{entry.steps[1]}": ', tree) for entry, tree in members)
-        return f"self.{step} = ", Bracket("nn.ModuleDict({", items, "})", tall=True), ""
+        return f"self.{step} = ", Bracket("nn.ModuleDict(", (Bracket("{", items, "}", tall=True),), ")"), ""
 
     def build(self, entry: Entry) -> Any:
         """The expression that makes an entry's module or weight."""
         source = entry.source
         if isinstance(source, Weight):
-            return _raw(source)
+            return self._raw(source)
         if isinstance(source, Node):
             return self._layer(source)
         if source.sequential:
@@ -133,6 +153,25 @@ class Registrations:
         assert not (by_name and any(isinstance(i, str) for i in items))
         return Bracket(f"{layer.callee}(", tuple(items), ").requires_grad_(False)" if layer.frozen else ")")
 
+    def _raw(self, weight: Weight) -> Any:
+        """A raw weight at its starting numbers where a spec gives them, else at random ones."""
+        rule, arguments = weight.initialiser.rule, dict(weight.initialiser.arguments)
+        shape = text_of(tuple(weight.shape))
+        made: Any
+        if rule in ("zeros", "ones"):
+            made = f"torch.{rule}({shape})"
+        elif rule == "constant":
+            made = Bracket("torch.full(", (shape, repr(float(arguments["value"]))), ")")
+        elif rule == "value" and weight.elements > WRITTEN and isinstance(arguments["values"], (tuple, list)):
+            name = self.constant(weight.name.upper())
+            self.tables.append(packed(name, arguments["values"]))
+            made = f"torch.tensor({name})"
+        elif rule == "value":
+            made = Bracket("torch.tensor(", (_numbers(arguments["values"]),), ")")
+        else:
+            made = f"torch.randn({shape})"
+        return Bracket("nn.Parameter(", (made,), ")") if weight.trainable else made
+
     def _note(self, unit: Unit, entry: Entry) -> str:
         return self.shapes.member(f"{unit.path}.{'.'.join(entry.steps)}")
 
@@ -141,39 +180,45 @@ class Registrations:
         notes = [self._note(unit, entry) for entry in entries]
         # A shape is said where it changes.
         notes = [note if i == 0 or note != notes[i - 1] else "" for i, note in enumerate(notes)]
-        built = [(entry.steps[0], self.build(entry), note) for entry, note in zip(entries, notes, strict=True)]
+        built = [
+            (entry.steps[0], self.build(entry), note) for entry, note in zip(entries, notes, strict=True)
+        ]
         steps = [step for step, _, _ in built]
         if steps == [str(i) for i in range(len(steps))]:
-            return Bracket("nn.Sequential(", tuple(Named("", tree, note) for _, tree, note in built), ")", tall=True)
+            return Bracket(
+                "nn.Sequential(", tuple(Named("", tree, note) for _, tree, note in built), ")", tall=True
+            )
         if all(is_identifier(step) for step in steps):
             items = tuple(Named(f"{step}=", tree, note) for step, tree, note in built)
             inner = Bracket("OrderedDict(", items, ")", tall=True)
         else:
             items = tuple(Named(f'"{step}": ', tree, note) for step, tree, note in built)
-            inner = Bracket("OrderedDict({", items, "})", tall=True)
+            inner = Bracket("OrderedDict(", (Bracket("{", items, "}", tall=True),), ")")
         return Bracket("nn.Sequential(", (inner,), ")", tall=True)
-
-
-def _raw(weight: Weight) -> Any:
-    """A raw weight at its starting numbers where a spec gives them, else at random ones."""
-    rule, arguments = weight.initialiser.rule, dict(weight.initialiser.arguments)
-    shape = text_of(tuple(weight.shape))
-    made: Any
-    if rule in ("zeros", "ones"):
-        made = f"torch.{rule}({shape})"
-    elif rule == "constant":
-        made = Bracket("torch.full(", (shape, repr(float(arguments["value"]))), ")")
-    elif rule == "value":
-        made = Bracket("torch.tensor(", (_numbers(arguments["values"]),), ")")
-    else:
-        made = f"torch.randn({shape})"
-    return Bracket("nn.Parameter(", (made,), ")") if weight.trainable else made
 
 
 def _numbers(values: Any) -> Any:
     if isinstance(values, (tuple, list)):
         return Bracket("[", tuple(map(_numbers, values)), "]")
     return repr(float(values))
+
+
+def packed(name: str, values: Any) -> list[str]:
+    """A table of numbers as a constant, many on a line."""
+
+    def rows(values: Any, depth: int) -> list[str]:
+        indent = "    " * depth
+        if any(isinstance(v, (tuple, list)) for v in values):
+            inner = [line for v in values for line in rows(v, depth + 1)]
+            return [f"{indent}[", *inner, f"{indent}],"]
+        texts = [
+            repr(float(v)).removesuffix("0") if float(v).is_integer() else repr(float(v)) for v in values
+        ]
+        filled = textwrap.wrap(", ".join(texts), WIDTH - len(indent) - 3)
+        return [f"{indent}[" + f"\n{indent} ".join(filled) + "],"]
+
+    lines = "\n".join(rows(values, 0)).removesuffix(",").splitlines()
+    return ["# fmt: off", f"{name} = {lines[0]}", *lines[1:], "# fmt: on"]
 
 
 __all__ = ["Registrations", "access", "needs_labelled"]

@@ -64,8 +64,10 @@ def emit_layernorm(node: Node) -> Form:
     if x.free[op.axis]:  # Then it has no weights, and its extent is known when it runs.
         call = "F.layer_norm({0}, {0}.shape[-1:], eps={eps})"
         if not last:
-            call = f"F.layer_norm({{0}}.movedim({op.axis + 1}, -1), {{0}}.shape[{op.axis + 1} : {op.axis + 2}], " \
-                   f"eps={{eps}}).movedim(-1, {op.axis + 1})"
+            call = (
+                f"F.layer_norm({{0}}.movedim({op.axis + 1}, -1), {{0}}.shape[{op.axis + 1} : {op.axis + 2}], "
+                f"eps={{eps}}).movedim(-1, {op.axis + 1})"
+            )
         return Form(call=call, slots=(("eps", Slot(op.eps, "eps")),))
     made = Arguments().add(x.shape[op.axis], "normalized_shape", positional=True, called="channels")
     made.add(op.eps, "eps", default=1e-5)

@@ -28,8 +28,10 @@ class Shapes:
         rank = types[0].rank
         if any(t.rank != rank for t in types):
             return ""
-        extents = [self._extent(tuple(t.shape[axis] for t in types), any(t.free[axis] for t in types), rank, axis)
-                   for axis in range(rank)]
+        extents = [
+            self._extent(tuple(t.shape[axis] for t in types), any(t.free[axis] for t in types), rank, axis)
+            for axis in range(rank)
+        ]
         rows = [] if types[0].rows is None else ["N"]
         inner = ", ".join([*rows, *extents])
         return f"({inner},)" if len(rows) + rank == 1 else f"({inner})"
@@ -59,8 +61,11 @@ class Shapes:
         """The shape that leaves a member of a sequence, by its path in the first instance."""
         results = results_of(self.structure)
         first = self.plan.unit.path
-        relative = path[len(first):]
-        values = [results.get(unit.path + relative if unit.path else relative.lstrip(".")) for unit in self.plan.units]
+        relative = path[len(first) :]
+        values = [
+            results.get(unit.path + relative if unit.path else relative.lstrip("."))
+            for unit in self.plan.units
+        ]
         found = [value for value in values if value is not None]
         return self.text(found) if len(found) == len(values) else ""
 

@@ -9,7 +9,7 @@ from compiler.ops.pool import AdaptiveAvgPool, AdaptiveMaxPool, AvgPool, GlobalA
 
 
 def _rounds_up(node: Node) -> bool:
-    """Whether PyTorch's ceil_mode is meant.  A valid `caffe` pool never has a window to clip, so it is the same."""
+    """Whether PyTorch's ceil_mode is meant; a valid `caffe` pool has no window to clip, so it is the same."""
     op = node.op
     assert isinstance(op, (MaxPool, AvgPool))
     return op.round in ("ceil", "caffe")
@@ -30,9 +30,14 @@ def _checks(node: Node) -> tuple[tuple[Bracket, ...], tuple[tuple[str, Slot], ..
     gaps = any(free and s > k for free, s, k in zip(x.free[1:], op.stride, op.extents, strict=True))
     if op.round == "caffe" and gaps and not any(map(any, op.pad)):
         # Caffe leaves in a last window that starts beyond the input, and PyTorch leaves it out.
-        return ((Bracket("check_seen(", ("{0}", "{path}", "extent={extent}", "stride={stride}"), ")"),),
-                (("path", Slot(node.path, "path", is_path=True)), ("extent", Slot(per_axis(op.extents), "extent")),
-                 ("stride", Slot(per_axis(op.stride), "stride"))))
+        return (
+            (Bracket("check_seen(", ("{0}", "{path}", "extent={extent}", "stride={stride}"), ")"),),
+            (
+                ("path", Slot(node.path, "path", is_path=True)),
+                ("extent", Slot(per_axis(op.extents), "extent")),
+                ("stride", Slot(per_axis(op.stride), "stride")),
+            ),
+        )
     return (), ()
 
 
@@ -52,7 +57,9 @@ def emit_maxpool(node: Node) -> Form:
     made.add(per_axis(op.dilation), "dilation", default=1)
     made.add(_rounds_up(node), "ceil_mode", default=False)
     before, slots = _checks(node)
-    return Form(made.layer(f"nn.MaxPool{rank}d" if symmetric else f"PaddedMaxPool{rank}d"), before=before, slots=slots)
+    return Form(
+        made.layer(f"nn.MaxPool{rank}d" if symmetric else f"PaddedMaxPool{rank}d"), before=before, slots=slots
+    )
 
 
 @emits(AvgPool)
@@ -105,5 +112,3 @@ def emit_adaptive(node: Node) -> Form:
         return Form(made.layer(f"nn.Adaptive{kind}Pool{rank}d"))
     # Counted from the end: a raw weight has no batch axis.
     return Form(call=f"F.adaptive_{kind.lower()}_pool{rank}d({{0}}, {{{op.like}}}.shape[-{rank}:])")
-
-

@@ -81,7 +81,12 @@ def emit_pad(node: Node) -> Form:
     rank = len(op.amount)
     pads, mode = flat_pads(op.amount), PAD_MODES[op.mode]
     # As modules PyTorch has them all under their own names, circular ones from 2.1 on.
-    module = {"zeros": "ZeroPad", "reflect": "ReflectionPad", "replicate": "ReplicationPad", "circular": "CircularPad"}
+    module = {
+        "zeros": "ZeroPad",
+        "reflect": "ReflectionPad",
+        "replicate": "ReplicationPad",
+        "circular": "CircularPad",
+    }
     made = Arguments().add(pads, "padding", positional=True, called="pads")
     slots = [("pads", Slot(pads, "pads"))]
     call = "F.pad({0}, {pads})"

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import re
 import sys
-from typing import Any
 
-from backends.torch.emit.classes import Disagreement, Parameter, Plan, plans_of, text_of, type_of
+from backends.torch.emit.classes import IMPORTED, Disagreement, Parameter, Plan, plans_of, text_of, type_of
 from backends.torch.emit.forms import Bracket
 from backends.torch.emit.forward import Forward
 from backends.torch.emit.layout import WIDTH, lines_of
-from backends.torch.emit.library import included, mentioned
+from backends.torch.emit.library import helpers, included, mentioned
 from backends.torch.emit.members import Registrations, needs_labelled
 from backends.torch.emit.notes import Shapes
 from backends.torch.emit.structure import Structure, structure_of
-from backends.writer import Writer, comment, identifier
+from backends.writer import Names, Writer, comment, identifier
 from compiler.graph import Graph
 
 #: Name in the code -> the import that brings it; in the order of writing.
@@ -35,7 +34,11 @@ IMPORTS = {
 def file_name(graph: Graph) -> str:
     """`vgg16.py`; a name that would hide PyTorch or a module of Python's own gets `_model` behind it."""
     made = identifier(graph.name)
-    return f"{made}_model.py" if made in sys.stdlib_module_names or made in ("torch", "numpy", "cnnc") else f"{made}.py"
+    return (
+        f"{made}_model.py"
+        if made in sys.stdlib_module_names or made in ("torch", "numpy", "cnnc")
+        else f"{made}.py"
+    )
 
 
 def source_of(graph: Graph) -> str:
@@ -61,15 +64,16 @@ def _planned(graph: Graph) -> tuple[Structure, list[Plan], dict[str, Plan]]:
 
 
 class _Source:
-    def __init__(self, structure: Structure, plans: list[Plan], of: dict[str, Plan], graph: Graph,
-                 conditional: bool) -> None:
+    def __init__(
+        self, structure: Structure, plans: list[Plan], of: dict[str, Plan], graph: Graph, conditional: bool
+    ) -> None:
         self.structure = structure
         self.plans = plans
         self.of = of
         self.graph = graph
         self.conditional = conditional
         self.code = Writer()
-        self.wanted: set[str] = set()
+        self.names = Names((*IMPORTED, *helpers(), *(plan.name for plan in plans), "TRAINING_ONLY"))
 
     def text(self) -> str:
         """The file: docstring, imports, helpers, classes, the model, `build_model`."""
@@ -88,7 +92,6 @@ class _Source:
         for helper in wanted:
             head.blank(2)
             head.lines(helper.source)
-        head.blank(2)
         return head.text() + "\n\n" + body
 
     # -- head ------------------------------------------------------------------------------
@@ -106,9 +109,20 @@ class _Source:
             head.line(f"Source: {doc_text(file)}, model {doc_text(graph.name)}.")
         for what, values in (("Input", graph.inputs), ("Output", graph.outputs)):
             for name, value in values.items():
-                extents = ", ".join(["N", *(f"{n} (free)" if free else str(n) for n, free in
-                                            zip(value.shape, value.type.free, strict=True))])
-                head.line(f"{what}: {doc_text(name)} ({extents})" if value.type.rank else f"{what}: {doc_text(name)} (N,)")
+                extents = ", ".join(
+                    [
+                        "N",
+                        *(
+                            f"{n} (free)" if free else str(n)
+                            for n, free in zip(value.shape, value.type.free, strict=True)
+                        ),
+                    ]
+                )
+                head.line(
+                    f"{what}: {doc_text(name)} ({extents})"
+                    if value.type.rank
+                    else f"{what}: {doc_text(name)} (N,)"
+                )
         head.line(f"Parameters: {graph.params:,}.  Multiply-accumulates for one image: {graph.macs:,}.")
         head.line('"""')
         head.blank()
@@ -133,14 +147,22 @@ class _Source:
         code, structure = self.code, self.structure
         shapes = Shapes(structure, plan)
         forward = Forward(structure, plan, shapes, self.conditional)
-        registrations = Registrations(structure, plan, self.of, shapes)
+        registrations = Registrations(structure, plan, self.of, shapes, self.names.fresh)
         parameters, result, body = forward.write()
+        statements = list(registrations.lines())
+        for table in registrations.tables:
+            code.blank(2)
+            for line in table:
+                code.line(line)
         base = "Labelled" if needs_labelled(structure, plan.unit.path) else "nn.Module"
         code.blank(2)
         code.line(f"class {plan.name}({base}):")
         with code.indent():
             self._class_doc(plan)
-            statements = list(registrations.lines())
+            if registrations.buffers:
+                code.blank()
+                for buffer in registrations.buffers:
+                    code.line(f"{buffer}: Tensor")
             if statements or plan.parameters:
                 code.blank()
                 self._put(self._signature("__init__", [self._parameter(p) for p in plan.parameters], "None"))
@@ -162,7 +184,7 @@ class _Source:
     def _put(self, lines: list[str], depth: int = 1) -> None:
         """Lines that are laid out with their indentation already."""
         for line in lines:
-            self.code.line(line[4 * depth:])
+            self.code.line(line[4 * depth :])
 
     @staticmethod
     def _parameter(p: Parameter) -> str:
@@ -204,7 +226,9 @@ class _Source:
     def _build_model(self) -> None:
         code = self.code
         name = self.of[""].name
-        aside = [w.name for w in self.structure.graph.weights.values() if w.training] if self.conditional else []
+        aside = (
+            [w.name for w in self.structure.graph.weights.values() if w.training] if self.conditional else []
+        )
         code.blank(2)
         if aside:
             self._put(lines_of("TRAINING_ONLY = ", Bracket("{", tuple(f'"{n}"' for n in aside), "}")), 0)
@@ -213,11 +237,13 @@ class _Source:
         with code.indent():
             code.line('"""The model, with weights if they are given.')
             code.line()
-            code.line("`weights` maps each name of `state_dict` to an array or tensor.  Nothing may be missing, left")
+            code.line(
+                "`weights` maps each name of `state_dict` to an array or tensor.  Nothing may be missing,"
+            )
             if aside:
-                code.line("over or of another shape; the weights that only training uses may be missing together.")
+                code.line("left over or of another shape; what only training uses may be missing as a whole.")
             else:
-                code.line("over or of another shape.")
+                code.line("left over or of another shape.")
             code.line('"""')
             code.line(f"model = {name}()")
             code.line("if weights is not None:")
@@ -243,9 +269,9 @@ def _without_strings(code: str) -> str:
     lines = []
     for line in code.splitlines():
         # The expressions of f-strings are code.
-        line = re.sub(r'\bf"((?:[^"\\]|\\.)*)"', lambda found: " ".join(re.findall(r"{([^}]*)}", found[1])), line)
+        line = re.sub(
+            r'\bf"((?:[^"\\]|\\.)*)"', lambda found: " ".join(re.findall(r"{([^}]*)}", found[1])), line
+        )
         line = re.sub(r'"(?:[^"\\]|\\.)*"', '""', line)
         lines.append(line.partition("#")[0])
     return "\n".join(lines)
-
-

@@ -200,7 +200,7 @@ class _Builder:
         """Inputs, outputs and foreign modules of every unit."""
         root = self.units[0]
         root.inputs = dict.fromkeys(self.graph.inputs.values())
-        made: dict[Value, Unit] = {value: root for value in self.graph.inputs.values()}
+        made: dict[Value, Unit] = dict.fromkeys(self.graph.inputs.values(), root)
         place: dict[Value, int] = {}
         for node in self.graph.nodes:
             for value in node.outputs:
@@ -266,8 +266,9 @@ class _Builder:
             applied[unit.path] = applied.get(unit.path, 0) + 1
         foreign = self._foreign_entries()
         for unit in reversed(self.units):
-            unit.sequential = (unit.scope.kind in ("seq", "group") and not foreign.get(unit.path)
-                               and self._is_chain(unit))
+            unit.sequential = (
+                unit.scope.kind in ("seq", "group") and not foreign.get(unit.path) and self._is_chain(unit)
+            )
             inner = [m for m in self.member_units[unit] if isinstance(m, Unit)]
             unit.height = 1 + max((m.height for m in inner if m.sequential), default=0)
             if unit.sequential and unit.height > NESTED:
@@ -352,12 +353,22 @@ class _Builder:
         for unit in self.units:
             for member in self.member_units[unit]:
                 if isinstance(member, Node):
-                    unit.items.append(Item(member, list(member.inputs), list(member.outputs),
-                                           registered.get(member), member.training))
+                    unit.items.append(
+                        Item(
+                            member,
+                            list(member.inputs),
+                            list(member.outputs),
+                            registered.get(member),
+                            member.training,
+                        )
+                    )
                 else:
-                    unit.items.append(Item(member, list(member.inputs), list(member.outputs),
-                                           member.path, member.training))
-        return Structure(self.graph, self.units[0], self._inner_first(), self._entries(registered), self.forms, registered)
+                    unit.items.append(
+                        Item(member, list(member.inputs), list(member.outputs), member.path, member.training)
+                    )
+        return Structure(
+            self.graph, self.units[0], self._inner_first(), self._entries(registered), self.forms, registered
+        )
 
     def _inner_first(self) -> list[Unit]:
         return list(reversed(self.units))
@@ -371,7 +382,7 @@ class _Builder:
                 return
             known.add(path)
             owner = self.owner(path)
-            relative = path[len(owner) + 1:] if owner else path
+            relative = path[len(owner) + 1 :] if owner else path
             entries[owner].append(Entry(tuple(relative.split(".")), source))
 
         held = self._raw_by_node()

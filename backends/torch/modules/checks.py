@@ -10,7 +10,7 @@ from torch import Tensor
 def check_input(x: Tensor, name: str, shape: tuple[int | None, ...]) -> None:
     """Refuse an input of another shape (without the batch; None is any extent)."""
     fits = x.dim() == len(shape) + 1 and all(
-        wanted is None or size == wanted for size, wanted in zip(x.shape[1:], shape)
+        wanted is None or size == wanted for size, wanted in zip(x.shape[1:], shape, strict=True)
     )
     if not fits:
         wanted = ", ".join(["N", *("any" if n is None else str(n) for n in shape)])
@@ -39,7 +39,7 @@ def check_exact(
 ) -> None:
     """Refuse a size at which rows or columns at the end would never be seen."""
     windows = [per_spatial_axis(value, x) for value in (extent, stride, begin, end)]
-    for size, k, s, pad, after in zip(x.shape[2:], *windows):
+    for size, k, s, pad, after in zip(x.shape[2:], *windows, strict=True):
         remainder = (size + pad + after - k) % s
         if size + pad + after < k or remainder > after + max(0, s - k):
             raise ValueError(
@@ -53,7 +53,7 @@ def check_seen(
 ) -> None:
     """Refuse a size at which a last window would begin behind the input."""
     windows = [per_spatial_axis(value, x) for value in (extent, stride)]
-    for size, k, s in zip(x.shape[2:], *windows):
+    for size, k, s in zip(x.shape[2:], *windows, strict=True):
         if (size - k + s - 1) // s * s >= size:
             raise ValueError(f"{layer} has a window that sees nothing of {tuple(x.shape)}")
 

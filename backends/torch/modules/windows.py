@@ -12,7 +12,9 @@ from torch import Tensor, nn
 class PaddedConv1d(nn.Conv1d):
     """`nn.Conv1d` whose input is padded first: `pads` and `border` are those of `F.pad`."""
 
-    def __init__(self, *sizes: Any, pads: tuple[int, ...], border: str = "constant", **options: Any):
+    def __init__(
+        self, *sizes: Any, pads: tuple[int, ...], border: str = "constant", **options: Any
+    ):
         super().__init__(*sizes, **options)
         self.pads = pads
         self.border = border
@@ -24,7 +26,9 @@ class PaddedConv1d(nn.Conv1d):
 class PaddedConv2d(nn.Conv2d):
     """`nn.Conv2d` whose input is padded first: `pads` and `border` are those of `F.pad`."""
 
-    def __init__(self, *sizes: Any, pads: tuple[int, ...], border: str = "constant", **options: Any):
+    def __init__(
+        self, *sizes: Any, pads: tuple[int, ...], border: str = "constant", **options: Any
+    ):
         super().__init__(*sizes, **options)
         self.pads = pads
         self.border = border
@@ -36,7 +40,9 @@ class PaddedConv2d(nn.Conv2d):
 class PaddedConv3d(nn.Conv3d):
     """`nn.Conv3d` whose input is padded first: `pads` and `border` are those of `F.pad`."""
 
-    def __init__(self, *sizes: Any, pads: tuple[int, ...], border: str = "constant", **options: Any):
+    def __init__(
+        self, *sizes: Any, pads: tuple[int, ...], border: str = "constant", **options: Any
+    ):
         super().__init__(*sizes, **options)
         self.pads = pads
         self.border = border
@@ -57,7 +63,7 @@ def overhangs(
     As PyTorch has it, a last window that would begin behind the input is left out.
     """
     more = []
-    for size, k, s, (begin, end) in zip(x.shape[2:], extent, stride, pads):
+    for size, k, s, (begin, end) in zip(x.shape[2:], extent, stride, pads, strict=True):
         outputs = (size + begin + end - k) // s + 1
         if ceil_mode and outputs * s < size + begin and (size + begin + end - k) % s:
             outputs += 1
@@ -67,7 +73,7 @@ def overhangs(
 
 def flat(pads: tuple[tuple[int, int], ...], more: tuple[int, ...]) -> list[int]:
     """Pads in the order of `F.pad`, last axis first, with `more` at the ends."""
-    pairs = [(begin, end + extra) for (begin, end), extra in zip(pads, more)]
+    pairs = [(begin, end + extra) for (begin, end), extra in zip(pads, more, strict=True)]
     return [p for pair in reversed(pairs) for p in pair]
 
 
@@ -75,42 +81,57 @@ class PaddedMaxPool1d(nn.MaxPool1d):
     """`nn.MaxPool1d` with a (begin, end) pair of `pads` per axis."""
 
     def __init__(
-        self, *sizes: Any, pads: tuple[tuple[int, int], ...], ceil_mode: bool = False, **options: Any
+        self,
+        *sizes: Any,
+        pads: tuple[tuple[int, int], ...],
+        ceil_mode: bool = False,
+        **options: Any,
     ):
         super().__init__(*sizes, **options)
         self.pads = pads
         self.rounds_up = ceil_mode
 
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(pad_for_maximum(self, x, self.pads, self.rounds_up))
+        y: Tensor = super().forward(pad_for_maximum(self, x, self.pads, self.rounds_up))
+        return y
 
 
 class PaddedMaxPool2d(nn.MaxPool2d):
     """`nn.MaxPool2d` with a (begin, end) pair of `pads` per axis."""
 
     def __init__(
-        self, *sizes: Any, pads: tuple[tuple[int, int], ...], ceil_mode: bool = False, **options: Any
+        self,
+        *sizes: Any,
+        pads: tuple[tuple[int, int], ...],
+        ceil_mode: bool = False,
+        **options: Any,
     ):
         super().__init__(*sizes, **options)
         self.pads = pads
         self.rounds_up = ceil_mode
 
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(pad_for_maximum(self, x, self.pads, self.rounds_up))
+        y: Tensor = super().forward(pad_for_maximum(self, x, self.pads, self.rounds_up))
+        return y
 
 
 class PaddedMaxPool3d(nn.MaxPool3d):
     """`nn.MaxPool3d` with a (begin, end) pair of `pads` per axis."""
 
     def __init__(
-        self, *sizes: Any, pads: tuple[tuple[int, int], ...], ceil_mode: bool = False, **options: Any
+        self,
+        *sizes: Any,
+        pads: tuple[tuple[int, int], ...],
+        ceil_mode: bool = False,
+        **options: Any,
     ):
         super().__init__(*sizes, **options)
         self.pads = pads
         self.rounds_up = ceil_mode
 
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(pad_for_maximum(self, x, self.pads, self.rounds_up))
+        y: Tensor = super().forward(pad_for_maximum(self, x, self.pads, self.rounds_up))
+        return y
 
 
 def pad_for_maximum(
@@ -125,7 +146,7 @@ def pad_for_maximum(
         return (value,) * len(pads) if isinstance(value, int) else tuple(value)
 
     kernel, stride, dilation = map(per_axis, (pool.kernel_size, pool.stride, pool.dilation))
-    extent = tuple(d * (k - 1) + 1 for k, d in zip(kernel, dilation))
+    extent = tuple(d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True))
     more = overhangs(x, extent, stride, pads, ceil_mode)
     return F.pad(x, flat(pads, more), value=float("-inf"))
 
