@@ -185,10 +185,11 @@ class _Parsing:
                 parts.append(piece)
             else:
                 value = self._expression(piece.start, piece.end)
-                if value is not None:
-                    parts.append(
-                        value if piece.format is None else Formatted(value.span, value, piece.format)
-                    )
+                if value is not None and piece.format is not None:
+                    place = Span(self.source, value.span.start, piece.close)
+                    parts.append(Formatted(place, value, piece.format))
+                elif value is not None:
+                    parts.append(value)
         return Template(span, tuple(parts))
 
     def _expression(self, start: int, end: int) -> Expr | None:

@@ -14,11 +14,12 @@ _PIECE = re.compile(r"\{\{|\}\}|[{}]|[^{}]+")
 
 
 class Piece(NamedTuple):
-    """An expression at `source.text[start:end]`; `format` is None without `:`."""
+    """An expression at `source.text[start:end]`; `format` is None without `:`; `close` is the `}`."""
 
     start: int
     end: int
     format: str | None
+    close: int
 
 
 def split_template(source: Source, start: int, end: int, report: Report) -> list[str | Piece]:
@@ -77,11 +78,11 @@ def _piece(source: Source, start: int, end: int, report: Report) -> Piece | None
         report(Diagnostic("E140", "there is no expression between the braces", span))
         return None
     if colon < 0:
-        return Piece(start, end, None)
+        return Piece(start, end, None, end)
     width = text[colon + 1 : end].strip()
     if not width or not _FORMAT.fullmatch(width):
         span = Span(source, colon, end)
         advice = "digits may follow the colon: `{i:03}` is i with zeros in front, three digits in all"
         report(Diagnostic("E140", f"`{text[colon:end]}` is not a number format", span, help=(advice,)))
         return None
-    return Piece(start, stop, width)
+    return Piece(start, stop, width, end)
