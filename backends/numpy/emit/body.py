@@ -24,12 +24,12 @@ RESERVED = ("np", "self", "w", "s", "g", "x", "d", "training", "keep", "inputs",
 
 @dataclass(frozen=True)
 class Statement:
-    """`target = expression  # remark`, under `if training` or `if inputs` where it is marked so.
+    """`targets = expression  # remark`, under `if training` or `if inputs` where it is marked so.
 
-    Without a target the expression stands alone.
+    Without targets the expression stands alone.
     """
 
-    target: str
+    targets: tuple[str, ...]
     expression: Expression
     remark: str = ""
     training: bool = False
@@ -171,7 +171,7 @@ class Body:
                 zeros = (
                     f"np.zeros_like({self.saved(target) if isinstance(target, Value) else 'w' + place[1:]})"
                 )
-                self._pending.append((Statement(place, zeros, inputs=inputs), False))
+                self._pending.append((Statement((place,), zeros, inputs=inputs), False))
                 self._given.add(target)
             if target not in self._given:
                 places.append(place)
@@ -181,15 +181,15 @@ class Body:
             else:
                 more = f"more_{len(sums) + 1}" if sums else "more"
                 places.append(more)
-                sums.append(Statement(place, f"{place} + {more}", "", training, inputs))
+                sums.append(Statement((place,), f"{place} + {more}", "", training, inputs))
             self._given.add(target)
         values = [t for t in targets if isinstance(t, Value)]
         remark = _shape(values[0].type) if values and values[0].weight is None else ""
         if str(gradients) != places[0] or len(places) > 1:
             self._pending.append(
-                (Statement(", ".join(places), gradients, remark, training, inputs), "d" in places)
+                (Statement(tuple(places), gradients, remark, training, inputs), "d" in places)
             )
-        self._pending.extend((one, False) for one in sums)
+        self._pending.extend((one, "d" in places) for one in sums)
 
     def _outlives(self, target: Value | str) -> bool:
         """Whether the target exists outside training too."""
@@ -212,7 +212,7 @@ class Body:
             if value in self._given:
                 given = _after(f"{place} + ", given)
             self._given.add(value)
-            statements.append(Statement(place, given, _shape(value.type), self.in_training(value)))
+            statements.append(Statement((place,), given, _shape(value.type), self.in_training(value)))
         for node in reversed(self.nodes):
             if node.output not in self._given:
                 continue
@@ -224,7 +224,7 @@ class Body:
         for value in self.graph.inputs.values():
             if value not in self._given:
                 statements.append(
-                    Statement(self.gradient(value), f"np.zeros_like({self.saved(value)})", inputs=True)
+                    Statement((self.gradient(value),), f"np.zeros_like({self.saved(value)})", inputs=True)
                 )
         return statements
 
@@ -239,19 +239,19 @@ class Body:
             ]
             wanted = f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
             checked = Call("checked_input", (literal(name), local, wanted, "self.dtype"))
-            statements.append(Statement(self._kept(value), checked, _shape(value.type)))
+            statements.append(Statement((self._kept(value),), checked, _shape(value.type)))
         statements += self._row_checks()
         for node in self.nodes:
             layer, emitter = Layer(self, node), EMITTERS[type(node.op)]
             if any(layer.is_free(i) for i in range(len(node.inputs))):
-                statements += [Statement("", check, "", node.training) for check in emitter.checks(layer)]
-            target, remark = self._kept(node.output), _shape(node.output.type)
+                statements += [Statement((), check, "", node.training) for check in emitter.checks(layer)]
+            targets, remark = [self._kept(node.output)], _shape(node.output.type)
             if emitter.extra:
-                target = f"{self._locals[node.output]}, {layer.extra(emitter.extra)}"
-            statements.append(Statement(target, emitter.forward(layer), remark, node.training))
+                targets = [self._locals[node.output], layer.extra(emitter.extra)]
+            statements.append(Statement(tuple(targets), emitter.forward(layer), remark, node.training))
             if emitter.extra and node.output in self._saved:
                 statements.append(
-                    Statement(self._saved[node.output], self._locals[node.output], "", node.training)
+                    Statement((self._saved[node.output],), self._locals[node.output], "", node.training)
                 )
         return statements
 
@@ -269,7 +269,7 @@ class Body:
         if together:
             self.kernels.add("check_rows")
         return [
-            Statement("", Call("check_rows", tuple(f"{name}={name}" for name in names))) for names in together
+            Statement((), Call("check_rows", tuple(f"{name}={name}" for name in names))) for names in together
         ]
 
 

@@ -21,7 +21,8 @@ def emit_fc_backward(layer: Layer) -> None:
     if layer.trains("weight"):
         layer.give_weight("weight", layer.call("fc_weight_gradient", layer.d, layer.saved(), axis=axis))
     if layer.trains("bias"):
-        layer.give_weight("bias", layer.call("fc_bias_gradient", layer.d, axis=axis))
+        sums = layer.call("channel_sums", layer.d) if layer.op.position == 0 else None
+        layer.give_weight("bias", sums or layer.call("fc_bias_gradient", layer.d, axis=axis))
     if layer.wants():
         layer.give(layer.call("fc_input_gradient", layer.d, layer.weight("weight"), axis=axis))
 

@@ -98,21 +98,19 @@ def _concat_axis(layer: Layer) -> int | None:
 
 
 def emit_concat_backward(layer: Layer) -> None:
+    """Each input gets its part of d."""
     axis, positions = layer.op.axis, range(len(layer.node.inputs))
     if any(layer.value(i).type.free[axis] for i in positions):
         sizes = ", ".join(f"{layer.saved(i)}.shape[{axis + 1}]" for i in positions)
-    else:
-        sizes = ", ".join(str(layer.value(i).shape[axis]) for i in positions)
-    layer.give_all(
-        layer.call(
-            "concat_backward",
-            layer.d,
-            f"({sizes},)" if len(positions) == 1 else f"({sizes})",
-            axis=_concat_axis(layer),
-        ),
-        (),
-        positions,
-    )
+        layer.give_all(
+            layer.call("concat_backward", layer.d, f"({sizes})", axis=_concat_axis(layer)), (), positions
+        )
+        return
+    first = 0
+    for position in positions:
+        size = layer.value(position).shape[axis]
+        layer.give(f"{layer.d}[{', '.join([':'] * (axis + 1))}, {first}:{first + size}]", position)
+        first += size
 
 
 def check_join(layer: Layer) -> list[Call]:

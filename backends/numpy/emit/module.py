@@ -42,7 +42,7 @@ def module_source(graph: Graph) -> str:
     writer = Writer()
     chosen = included(body.kernels)
     iterates = any("Iterator[" in kernel.source for kernel in chosen)
-    _write_header(writer, graph, "Iterator, Mapping" if iterates else "Mapping")
+    _write_header(writer, graph, body, "Iterator, Mapping" if iterates else "Mapping")
     _write_class(writer, graph, body)
     writer.blank(2)
     writer.line("# -- kernels " + "-" * 90)
@@ -52,7 +52,7 @@ def module_source(graph: Graph) -> str:
     return writer.text()
 
 
-def _write_header(writer: Writer, graph: Graph, protocols: str) -> None:
+def _write_header(writer: Writer, graph: Graph, body: Body, protocols: str) -> None:
     # Foreign text stands on the third line or later: Python reads `coding:` in the first two.
     source = PurePath(graph.source_name).name
     writer.line('"""A convolutional network in NumPy, forward and backward.')
@@ -60,6 +60,11 @@ def _write_header(writer: Writer, graph: Graph, protocols: str) -> None:
     origin = f" of {comment(source)}" if source else ""
     writer.line(f"Model `{comment(graph.name)}`{origin}, written by cnnc {_version()}.")
     writer.line(f"Parameters: {graph.params:,}.  Multiply-accumulates for one image: {graph.macs:,}.")
+    writer.blank()
+    writer.line(f"    model = {class_name(graph)}(weights)  # a mapping from dotted name to array")
+    writer.line(
+        f"    {'outputs' if body.single is None else 'y'} = model.forward({', '.join(body.parameters)})"
+    )
     writer.line('"""')
     writer.blank()
     writer.line("from __future__ import annotations")
@@ -140,6 +145,11 @@ def _write_docstring(writer: Writer, graph: Graph, body: Body, drops: bool) -> N
     )
     if drops:
         writer.line("`seed` starts the generator of dropout.")
+    writer.blank()
+    writer.line(
+        "In the methods `w` are the weights, `x` is what flows on, `s` what `forward` keeps for `backward`,"
+    )
+    writer.line("`d` the gradient of what flowed, and `g` those of the weights.")
     writer.line('"""')
 
 
@@ -226,7 +236,7 @@ def _write_backward(writer: Writer, graph: Graph, body: Body) -> None:
             '    raise ValueError("nothing was kept: call forward with keep=True, or training=True, first")'
         )
         trained = any(weight.trainable for weight in graph.weights.values())
-        if any("w[" in f"{one.target} {one.expression}" for one in body.backward):
+        if any("w[" in f"{one.targets} {one.expression}" for one in body.backward):
             writer.line("w = self.weights")
         writer.line("s = self._saved")
         writer.line("g: dict[str, Array] = {}")
@@ -262,18 +272,27 @@ def _write_statements(writer: Writer, statements: Sequence[Statement], training:
 
 
 def _lines(one: Statement, margin: str) -> list[tuple[str, str]]:
-    start = f"{margin}{one.target} = " if one.target else margin
-    text = f"{start}{one.expression}"
-    if len(text) <= _WIDTH - 8 or not isinstance(one.expression, Call):
-        return [(text, one.remark)]
-    call = one.expression
-    lines = [(f"{start}{call.callee}{call.opening}", one.remark)]
+    """The statement with its remark, broken between targets and between arguments where it is too long."""
+    expression = one.expression
+    start = f"{margin}{', '.join(one.targets)} = " if one.targets else margin
+    if len(f"{start}{expression}") <= _WIDTH - 8 or not isinstance(expression, Call):
+        return [(f"{start}{expression}", one.remark)]
+    lines: list[tuple[str, str]] = []
+    if len(start) > _WIDTH // 2 and len(one.targets) > 1:
+        lines += [(f"{margin}(", ""), *_packed(one.targets, ",", margin)]
+        start = f"{margin}) = "
+    lines.append((f"{start}{expression.callee}{expression.opening}", one.remark))
+    return [*lines, *_packed(expression.arguments, expression.closing, margin)]
+
+
+def _packed(pieces: Sequence[str], closing: str, margin: str) -> list[tuple[str, str]]:
+    """As many of the pieces on a line as fit."""
+    lines: list[tuple[str, str]] = []
     row = f"{margin}   "
-    for place, argument in enumerate(call.arguments):
-        last = place == len(call.arguments) - 1
-        piece = f" {argument}{call.closing if last else ','}"
-        if len(row) + len(piece) > _WIDTH - 8 and row.strip():
+    for place, piece in enumerate(pieces):
+        shown = f" {piece}{closing if place == len(pieces) - 1 else ','}"
+        if len(row) + len(shown) > _WIDTH - 8 and row.strip():
             lines.append((row, ""))
             row = f"{margin}   "
-        row += piece
+        row += shown
     return [*lines, (row, "")]
