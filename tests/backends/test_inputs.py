@@ -1,0 +1,79 @@
+"""What is asked of the arrays that a model is given, whatever the backend."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from backends.base import BackendError
+from backends.inputs import check_inputs, types_at
+from compiler.declare import Word
+from compiler.graph import Graph, GraphBuilder
+from compiler.ops import OPS
+from compiler.ops.base import TensorType
+
+
+def model() -> Graph:
+    b = GraphBuilder("m")
+    kind = TensorType((3, 8, 12), (False, True, True))
+    image = b.input("image", kind, free={"H": 1, "W": 2})
+    mask = b.input("mask", TensorType((1,)))
+    boxes = b.input("boxes", TensorType((4,), rows="boxes"))
+    y = b.apply(OPS["conv"], [image], path="conv1", filters=2, kernel=3, stride=2, pad=Word("half"))[0]
+    y = b.apply(OPS["maxpool"], [y], path="pool1", kernel=2)[0]
+    return b.build({"y": y, "mask_out": b.apply(OPS["relu"], [mask], path="r1")[0],
+                    "boxes_out": b.apply(OPS["relu"], [boxes], path="r2")[0]})
+
+
+def arrays(**changes: object) -> dict[str, np.ndarray]:
+    made = {"image": np.zeros((2, 3, 8, 12)), "mask": np.zeros((2, 1)), "boxes": np.zeros((5, 4))}
+    return {name: array for name, array in {**made, **changes}.items() if array is not None}  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("changes", [
+    {}, {"image": np.zeros((2, 3, 16, 4))}, {"boxes": np.zeros((0, 4))}, {"mask": np.zeros((2, 1), np.uint8)},
+    {"mask": np.zeros((2, 1), bool)},
+])
+def test_what_fits_gives_the_rows(changes: dict[str, np.ndarray]) -> None:
+    given = arrays(**changes)
+    assert check_inputs(model(), given) == {"batch": 2, "boxes": len(given["boxes"])}
+
+
+@pytest.mark.parametrize(("changes", "code", "words"), [
+    ({"image": None}, "E606", "`image` is missing"),
+    ({"imgae": np.zeros(1)}, "E606", "did you mean `image`?"),
+    ({"image": np.zeros((3, 8, 12))}, "E606", "(3, 8, 12), not (N, 3, any (8), any (12))"),
+    ({"image": np.zeros((2, 4, 8, 12))}, "E606", "(2, 4, 8, 12)"),
+    ({"image": np.zeros((2, 3, 0, 12))}, "E606", "(2, 3, 0, 12)"),
+    ({"mask": np.zeros((2, 2))}, "E606", "(2, 2), not (N, 1)"),
+    ({"mask": np.zeros((3, 1))}, "E606", "3 rows where another has 2"),
+    ({"mask": np.full((2, 1), "x")}, "E606", "not numbers"),
+    ({"mask": np.zeros((2, 1), complex)}, "E606", "not numbers"),
+    ({"image": np.zeros((2, 3, 9, 12))}, "E607", "`pool1`"),
+    ({"image": np.zeros((2, 3, 1, 12))}, "E607", "`pool1`"),
+])
+def test_what_does_not_fit_is_refused_with_the_numbers(changes: dict[str, np.ndarray], code: str,
+                                                       words: str) -> None:
+    with pytest.raises(BackendError) as caught:
+        check_inputs(model(), arrays(**changes))
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.code == code
+    assert words in " ".join((diagnostic.message, *diagnostic.help))
+
+
+def test_one_name_of_a_free_extent_is_one_size() -> None:
+    b = GraphBuilder("m")
+    x = b.input("x", TensorType((3, 8), (False, True)), free={"L": 1})
+    y = b.input("y", TensorType((3, 8), (False, True)), free={"L": 1})
+    graph = b.build({"z": b.apply(OPS["add"], [x, y], path="add1")[0]})
+    assert check_inputs(graph, {"x": np.zeros((1, 3, 5)), "y": np.zeros((1, 3, 5))}) == {"batch": 1}
+    with pytest.raises(BackendError) as caught:
+        check_inputs(graph, {"x": np.zeros((1, 3, 5)), "y": np.zeros((1, 3, 6))})
+    assert caught.value.diagnostics[0].code == "E607"
+
+
+def test_types_at_other_sizes_follow_the_layers() -> None:
+    graph = model()
+    types = types_at(graph, {"image": (3, 16, 4), "mask": (1,), "boxes": (4,)})
+    assert types[graph.outputs["y"]].shape == (2, 4, 1)
+    assert types[graph.outputs["boxes_out"]].rows == "boxes"
