@@ -66,17 +66,19 @@ def need_fixed(
 ) -> None:
     """E309 if one of these axes is free; `why` completes "..., but ...": "its weights depend on it"."""
     free = [axis for axis in axes if x.free[axis]]
-    if free:
-        names = [axis_name(x.rank, axis) for axis in free]
-        verb, it = ("is", "it") if len(free) == 1 else ("are", "them")
-        raise Fault(
-            "E309",
-            f"{layer}: the {listed(names)} of its input {x} {verb} free, but {why.format(it=it)}",
-            label=f"{listed(names)} {verb} read as {'a number' if len(free) == 1 else 'numbers'} here",
-            help=help,
-            argument=argument,
-            inputs=(0,),
-        )
+    if not free:
+        return
+    names = listed([axis_name(x.rank, axis) if x.rank > 1 else "size" for axis in free])
+    single = len(free) == 1 and names != "channels"
+    raise Fault(
+        "E309",
+        f"{layer}: the {names} of its input {x} {'is' if single else 'are'} free, "
+        f"but {why.format(it='it' if single else 'them')}",
+        label=f"the {names} {'is read as a number' if single else 'are read as numbers'} here",
+        help=help,
+        argument=argument,
+        inputs=(0,),
+    )
 
 
 def channels(layer: str, x: TensorType) -> int:

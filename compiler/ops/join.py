@@ -21,7 +21,7 @@ class _Join(Op):
     def prepare(cls, stored: dict[str, Any], inputs: Sequence[TensorType]) -> dict[str, Any]:
         if len(inputs) + (stored.get("constant") is not None) < 2:
             raise Fault(
-                "E327",
+                "E224",
                 f"{cls.name} joins at least two tensors, and gets {len(inputs)}",
                 help=(f"`{cls.name}(skip, it)`, or two branches",),
             )
@@ -74,7 +74,7 @@ def _differ(
         )
     axes = [i for i in range(a.rank) if a.shape[i] != b.shape[i] and i != but]
     names = [axis_name(a.rank, i) for i in axes]
-    numbers = listed([f"{name} {a.shape[i]} and {b.shape[i]}" for name, i in zip(names, axes, strict=True)])
+    numbers = ", ".join(f"{name} {a.shape[i]} and {b.shape[i]}" for name, i in zip(names, axes, strict=True))
     equal = "equal shapes" if but is None else f"equal extents beside its axis `{axis_name(a.rank, but)}`"
     return Fault(
         code,

@@ -6,7 +6,9 @@ from collections import Counter
 
 import pytest
 
+from compiler.load import load
 from compiler.ops import OPS
+from spec_lang.source import Source
 from tests.cases import CASES, LayerCase, graph_of, inputs_of, numbers, weights_of
 
 
@@ -17,6 +19,15 @@ def test_every_row_has_the_shape_that_it_says(case: LayerCase) -> None:
     assert graph.outputs["y"].shape == (case.out if case.out is not None else case.feeds[0].shape)
     assert node.op.name in case.text
     assert len(node.output.type.free) == len(node.output.shape)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_the_text_of_a_row_means_the_same_graph(case: LayerCase) -> None:
+    graph, direct = load(Source("example.cnn", case.text)), graph_of(case)
+    assert [n.op for n in graph.nodes] == [n.op for n in direct.nodes]
+    assert [v.type for v in graph.outputs.values()] == [v.type for v in direct.outputs.values()]
+    assert [v.type for v in graph.inputs.values()] == [v.type for v in direct.inputs.values()]
+    assert [w.shape for w in graph.weights.values()] == [w.shape for w in direct.weights.values()]
 
 
 def test_ids_are_unique_and_every_layer_has_rows() -> None:
