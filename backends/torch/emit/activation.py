@@ -33,7 +33,6 @@ PLAIN: dict[type[Op], tuple[str, str]] = {
     Silu: ("nn.SiLU", "F.silu"),
     Mish: ("nn.Mish", "F.mish"),
     HardSwish: ("nn.Hardswish", "F.hardswish"),
-    HardSigmoid: ("nn.Hardsigmoid", "F.hardsigmoid"),
     Sigmoid: ("nn.Sigmoid", "torch.sigmoid"),
     Tanh: ("nn.Tanh", "torch.tanh"),
 }
@@ -43,6 +42,12 @@ PLAIN: dict[type[Op], tuple[str, str]] = {
 def emit_plain(node: Node) -> Form:
     module, function = PLAIN[type(node.op)]
     return Form(Arguments().layer(module), f"{function}({{0}})", register=False)
+
+
+@emits(HardSigmoid)
+def emit_hardsigmoid(node: Node) -> Form:
+    """PyTorch's own takes 1/6 as a float32 in its derivative, which is off by 3e-8 in float64."""
+    return Form(Arguments().layer("HardSigmoid"), "F.relu6({0} + 3) / 6", register=False)
 
 
 @emits(Softplus)

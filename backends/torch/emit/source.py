@@ -132,6 +132,9 @@ class _Source:
         if "Tensor" in names and "nn" in names:
             lines = [line for line in lines if line != IMPORTS["nn"]]
             lines[lines.index(IMPORTS["Tensor"])] = "from torch import Tensor, nn"
+        if "Mapping" in names and "Sequence" in names:
+            lines.remove(IMPORTS["Sequence"])
+            lines[lines.index(IMPORTS["Mapping"])] = "from collections.abc import Mapping, Sequence"
         standard = [line for line in lines if "torch" not in line]
         for line in standard:
             head.line(line)

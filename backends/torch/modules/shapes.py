@@ -1,7 +1,8 @@
-"""Modules of an `nn.Sequential` that only move, cut or shift numbers."""
+"""Modules of an `nn.Sequential` for what is an expression elsewhere."""
 
 from __future__ import annotations
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -85,3 +86,10 @@ class MultiplyConstant(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.constant
+
+
+class HardSigmoid(nn.Module):
+    """min(max(x + 3, 0), 6) / 6, with an exact derivative in double precision too."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu6(x + 3) / 6
