@@ -196,7 +196,7 @@ class _Layout:
         room = WIDTH - self._width(_Span(line.start, line.start + 1, line.indent, ()))
         begin = line.start
         base = self.tokens[line.start].kind != "_ARROW"
-        for arrow, following in zip(arrows, [*arrows[1:], line.stop], strict=True):
+        for arrow, following in zip(arrows, [*arrows, line.stop][1:], strict=True):
             if ends[following - 1] - ends[begin] > room:
                 self.gaps[arrow].broken = changed = True
                 begin = arrow
