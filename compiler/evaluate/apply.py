@@ -95,7 +95,7 @@ def typing_of(op: type[Op], given: tuple[Given, ...], values: Sequence[Value], c
             bound = op.apply_to(types, given)
             known = Typing(bound, bound.infer(types), bound.weights(types))
         except Fault as fault:
-            raise explained(fault, given, values, span) from None
+            raise explained(fault, given, values, span, positional(op)) from None
         for result in known.results:
             check_size(result.shape, context.run.limits, span, "the result")
         for weight in known.weights:
@@ -163,17 +163,27 @@ def check_without_inputs(op: type[Op], given: Sequence[Given], span: Span) -> No
                 except BadValue as bad:
                     raise Fault("E312", f"{op.name}: `{a.name}` is {bad}", argument=a.name) from None
     except Fault as fault:
-        raise explained(fault, given, [], span) from None
+        raise explained(fault, given, [], span, positional(op)) from None
 
 
-def explained(fault: Fault, given: Sequence[Given], inputs: Sequence[Value], span: Span) -> Problem:
-    """A fault with its places: the argument or layer, and where the inputs came from."""
+def positional(op: type[Op]) -> tuple[str, ...]:
+    """The names of the arguments that go by position."""
+    return tuple(a.name for a in op.args() if a.positional)
+
+
+def explained(fault: Fault, given: Sequence[Given], inputs: Sequence[Value], span: Span,
+              order: Sequence[str] = ()) -> Problem:
+    """A fault with its places: the argument or layer, and where the inputs came from.
+
+    `order` are the names of arguments that may have been given by position.
+    """
     at = span
     if fault.argument is not None:
         position = -1
         for one in given:
             position += one.name is None
-            if one.name == fault.argument or (one.name is None and fault.argument == f"#{position}"):
+            name = one.name or (order[position] if position < len(order) else None)
+            if name == fault.argument or (one.name is None and fault.argument == f"#{position}"):
                 at = getattr(one.place, "span", at)
     labels, notes = [], list(fault.notes)
     shown = fault.inputs or ((0,) if inputs and fault.code not in ("E310", "E311", "E314", "E315") else ())
