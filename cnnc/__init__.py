@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from backends.base import Backend, Gradients, Runnable
     from cnnc.api import check, format, generate, load, runnable, summary, torch_module
-    from cnnc.export import export
-    from cnnc.verify import Report, verify
+    from cnnc.exporting import export
+    from cnnc.verification import Report, verify
     from cnnc.weights_io import load_weights, save_weights
     from compiler.graph import Graph
     from compiler.initial import initial_weights
@@ -37,7 +37,7 @@ _HOMES = {
     "initial_weights": "compiler.initial", "load_weights": "cnnc.weights_io", "save_weights": "cnnc.weights_io",
     # backends
     "runnable": "cnnc.api", "generate": "cnnc.api", "torch_module": "cnnc.api",
-    "export": "cnnc.export", "verify": "cnnc.verify", "Report": "cnnc.verify",
+    "export": "cnnc.exporting", "verify": "cnnc.verification", "Report": "cnnc.verification",
     "Backend": "backends.base", "Runnable": "backends.base", "Gradients": "backends.base",
     # what goes wrong
     "Diagnostic": "spec_lang.diagnostics", "Error": "spec_lang.diagnostics", "SpecError": "spec_lang.diagnostics",

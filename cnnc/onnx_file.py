@@ -13,7 +13,7 @@ import numpy as np
 from backends.base import BackendError, backend
 from cnnc import preprocess
 from cnnc.comparison import Comparison
-from cnnc.verify import Array, Arrays, Report, Trial, answer, judge_single, outcomes, trials_of
+from cnnc.verification import Array, Arrays, Report, Trial, answer, judge_single, outcomes, trials_of
 from compiler.graph import Graph
 from compiler.preprocess import CenterCrop, Resize, image_input, source_channels
 from spec_lang.diagnostics import Diagnostic

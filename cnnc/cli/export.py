@@ -33,7 +33,7 @@ def verb(spec: str, weights: str | None, output: str | None, preprocess: bool, f
     The file passes onnx.checker, and onnxruntime gives what NumPy gives at two batch sizes, or it is not
     written. Without weights the model is exported with initial ones.
     """
-    from cnnc.export import export
+    from cnnc.exporting import export
     from cnnc.files import target
     from spec_lang.render import escape
 

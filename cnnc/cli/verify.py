@@ -23,7 +23,7 @@ def verb(spec: str, weights: str | None, onnx_file: str | None, backends: tuple[
     Without weights, seeded ones are used in which nothing is zero or one. The exit status is 1 if
     something differs.
     """
-    from cnnc.verify import verify
+    from cnnc.verification import verify
     from spec_lang.render import escape
 
     graph = load(spec, settings)

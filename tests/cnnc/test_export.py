@@ -17,10 +17,10 @@ import backends.onnx.model
 from backends.base import BackendError
 from backends.onnx.runnable import run, session
 from backends.onnx.wire import Model
-from cnnc.export import export
+from cnnc.exporting import export
 from cnnc.files import OutputError
 from cnnc.preprocess import apply
-from cnnc.verify import varied_weights, verify
+from cnnc.verification import varied_weights, verify
 from compiler.declare import Given, Word
 from compiler.graph import Graph, GraphBuilder
 from compiler.ops import OPS
@@ -166,7 +166,7 @@ def test_a_file_that_fails_its_checks_is_not_kept(change: Any, code: str, tmp_pa
 
 
 def test_a_wrong_fold_is_found_by_the_comparison(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import cnnc.export as module
+    import cnnc.exporting as module
 
     real = module.fold_batchnorm
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,11 +13,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-import cnnc.verify
+import cnnc.verification
 from backends.base import Backend, BackendError, Runnable, backend
 from backends.onnx.model import build
 from cnnc.onnx_file import takes_pixels
-from cnnc.verify import another_size, trials_of, varied_weights, verify
+from cnnc.verification import another_size, trials_of, varied_weights, verify
 from compiler.declare import Word
 from compiler.graph import Graph, GraphBuilder
 from compiler.ops import OPS
@@ -101,7 +102,8 @@ Spoil = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 def with_wrong(monkeypatch: pytest.MonkeyPatch, wrong: type[Wrapped]) -> None:
-    monkeypatch.setattr(cnnc.verify, "backend", lambda name: wrong() if name == "wrong" else backend(name))
+    monkeypatch.setattr(cnnc.verification, "backend",
+                        lambda name: wrong() if name == "wrong" else backend(name))
 
 
 def spoilt(name: str, change: Callable[[np.ndarray], np.ndarray]) -> Spoil:
@@ -169,8 +171,9 @@ def test_an_unchanged_wrapper_passes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_is_not_installed_is_left_out_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = cnnc.verify.find_spec
-    monkeypatch.setattr(cnnc.verify, "find_spec", lambda name: None if name == "onnxruntime" else real(name))
+    real = cnnc.verification.find_spec
+    monkeypatch.setattr(cnnc.verification, "find_spec",
+                        lambda name: None if name == "onnxruntime" else real(name))
     report = verify(GRAPH, WEIGHTS, backends=None)
     assert any("onnxruntime" in note for note in report.notes)
     assert not any(one.what.startswith("onnx") for one in report.comparisons)
@@ -399,3 +402,9 @@ def test_a_path_that_is_no_file_is_refused(tmp_path: Path) -> None:
         with pytest.raises(BackendError) as caught:
             verify(GRAPH, WEIGHTS, onnx=path)
         assert caught.value.diagnostics[0].code == "E613"
+
+
+def test_the_function_is_not_hidden_by_a_module_of_its_name(tmp_path: Path) -> None:
+    package = importlib.import_module("cnnc")
+    assert package.export(GRAPH, WEIGHTS, tmp_path / "net.onnx").passed
+    assert callable(package.verify) and callable(package.export)

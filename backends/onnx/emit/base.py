@@ -7,7 +7,7 @@ layer needs on the way there has the operator's name behind a slash (`norm1/Sqrt
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -35,17 +35,17 @@ class Emission:
         for name, value in graph.outputs.items():
             self.results.setdefault(value, name)
         self._weights = weights
-        self._taken: set[str] = {*graph.inputs, *graph.outputs, *graph.weights}
-        self._node_names: set[str] = {node.name for node in graph.nodes}
+        self._tensor_names = _Names([*graph.inputs, *graph.outputs, *graph.weights])
+        self._node_names = _Names(node.name for node in graph.nodes)
         self._constants: dict[tuple[Any, ...], str] = {}
         self._shaped: dict[tuple[str, tuple[int, ...]], str] = {}
 
     def fresh(self, wanted: str) -> str:
         """A tensor name that nothing else has."""
-        return _unique(wanted, self._taken)
+        return self._tensor_names.fresh(wanted)
 
     def fresh_node(self, wanted: str) -> str:
-        return _unique(wanted, self._node_names)
+        return self._node_names.fresh(wanted)
 
     def tensor(self, value: Value) -> str:
         """The ONNX name of a value, which an earlier node has made."""
@@ -163,10 +163,18 @@ class Layer:
         return self.ints((0, *type.shape))
 
 
-def _unique(wanted: str, taken: set[str]) -> str:
-    name, count = wanted, 1
-    while name in taken:
-        count += 1
-        name = f"{wanted}_{count}"
-    taken.add(name)
-    return name
+class _Names:
+    """Unique names: a clash gets `_2`, `_3`, ..."""
+
+    def __init__(self, taken: Iterable[str]) -> None:
+        self._taken = set(taken)
+        self._counts: dict[str, int] = {}
+
+    def fresh(self, wanted: str) -> str:
+        name, count = wanted, self._counts.get(wanted, 1)
+        while name in self._taken:
+            count += 1
+            name = f"{wanted}_{count}"
+        self._counts[wanted] = count
+        self._taken.add(name)
+        return name

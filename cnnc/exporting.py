@@ -14,7 +14,7 @@ from pathlib import Path
 from backends.base import BackendError, backend
 from cnnc.comparison import Comparison
 from cnnc.files import target, write_atomically
-from cnnc.verify import Arrays, Report, check_weights
+from cnnc.verification import Arrays, Report, check_weights
 from compiler.graph import Graph
 from compiler.passes.fold_batchnorm import fold_batchnorm
 from spec_lang.diagnostics import Diagnostic
