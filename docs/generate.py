@@ -1,4 +1,4 @@
-"""Writes the pages that are made from the source: errors.md and generated.md, beside this file.
+"""Writes the pages that are made from the source: errors.md, generated.md and layers.md, beside this file.
 
     python docs/generate.py           # or: make docs
 
@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import cnnc
+from compiler.ops.reference import reference
 from spec_lang.codes import CODES
 
 HERE = Path(__file__).parent
@@ -58,7 +59,8 @@ def generated() -> str:
     return "\n".join(parts)
 
 
-PAGES: dict[str, Callable[[], str]] = {"errors.md": errors, "generated.md": generated}
+PAGES: dict[str, Callable[[], str]] = {"errors.md": errors, "generated.md": generated,
+                                    "layers.md": reference}
 
 
 def main() -> None:

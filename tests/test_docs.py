@@ -52,11 +52,11 @@ def run_cnn(block: Block, folder: Path) -> None:
     diagnostics = check(Source(str(block), block.text))
     found = [d for d in diagnostics if d.is_error]
     options = block.words[1:]
-    if options and options[0][0] in "EW":
-        assert any(d.code.startswith(options[0]) for d in diagnostics), f"{block}: no {options[0]} but {diagnostics}"
-        return
-    assert not found, f"{block}: {[d.message for d in found]}"
-    for option in options:
+    codes = [option for option in options if option[0] in "EW"]
+    for code in codes:
+        assert any(d.code.startswith(code) for d in diagnostics), f"{block}: no {code} but {diagnostics}"
+    assert codes or not found, f"{block}: {[d.message for d in found]}"
+    for option in options[len(codes):]:
         name = option.removeprefix("file=")
         assert name != option, f"{block}: unknown word {option}"
         (folder / name).write_text(block.text, encoding="utf-8")

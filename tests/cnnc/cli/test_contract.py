@@ -61,7 +61,7 @@ def test_every_verb_has_help_that_says_what_it_does(run: Callable, verb: str) ->
     (["check", "lenet5", "--set", "classes"], "not of the form name=value"),
     (["check", "lenet5", "--set", "=3"], "not of the form name=value"),
     (["check", "lenet5", "--set", "classes=2", "--set", "classes=3"], "twice"),
-    (["explain", "E3O1"], "did you mean `E301`?"),
+    (["explain", "WE301"], "did you mean `E301`?"),
     (["init", "lenet5", "--seed", "many"], "not a valid integer"),
 ])
 def test_a_wrong_command_line_is_2_and_names_the_nearest(run: Callable, arguments: list[str], message: str) -> None:

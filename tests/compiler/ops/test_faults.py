@@ -333,4 +333,5 @@ def test_extents_beyond_reason_are_answered_at_once() -> None:
         "E303",
     )
     assert fault("conv", huge, filters=2**31 - 1, kernel=1, groups=2).code == "E304"
+    assert fault("conv", TensorType((2**31 - 2, 2)), filters=2**31 - 2, kernel=1, groups=2**30).code == "E304"
     assert fault("groupnorm", TensorType((2**31 - 1,)), groups=2).code == "E304"
