@@ -7,6 +7,7 @@ definition (or at the end), and other brackets without a partner become tokens o
 from __future__ import annotations
 
 from spec_lang.diagnostics import Diagnostic, Label
+from spec_lang.lalr import MOST_FAILURES
 from spec_lang.lexer import CLOSERS, ERROR, OPENERS, Token, Tokens
 from spec_lang.limits import Limits
 from spec_lang.source import Source, Span
@@ -65,6 +66,8 @@ class _Matcher:
     def _report(
         self, code: str, message: str, index: int, label: str = "", *labels: Label, advice: str = ""
     ) -> None:
+        if len(self.found) > MOST_FAILURES:
+            return
         place = self._span(index)
         self.found.append(Diagnostic(code, message, place, label, labels, help=(advice,) if advice else ()))
 

@@ -304,8 +304,14 @@ HABITS: tuple[Habit, ...] = (
 """In order: the first row that fits is taken."""
 
 
+LONGEST_LINE = 500
+"""People's lines are shorter; those of machines are not searched for habits."""
+
+
 def habit(line: str, column: int, end: int, kind: str, top_level: bool) -> Habit | None:
     """The row for an unexpected token of `kind` at `line[column:end]`."""
+    if len(line) > LONGEST_LINE:
+        return None
     for row in HABITS:
         if row.where == ("body" if top_level else "top") or (row.kinds and kind not in row.kinds):
             continue

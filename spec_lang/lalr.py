@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import Any, Protocol
 
 from spec_lang.lexer import CLOSERS, ERROR, OPENERS, Token
-from spec_lang.tables import END, Tables
+from spec_lang.tables import END, Rule, Tables
 
 DEFINITION_KINDS = frozenset({"BLOCK", "MODEL", "INLINE", "TRAIN", "IMPORT", "LET"})
 
@@ -45,8 +45,18 @@ _HEADERS = {
 }
 """What to pretend before the brace of an item whose head is wrong, so that its body is still read."""
 
+MOST_FAILURES = 1000
+"""After so many errors a text is not read on."""
+
+Executable = tuple[str, int, int, Any, tuple[int | None, ...]]
+"""A rule ready to run: what it makes, its length, how it makes its value, by which method, of what."""
+
 # How a rule makes its value.
 _PASS, _LIST, _CALL, _SPREAD = range(4)
+
+
+class _HopelessError(Exception):
+    """More than `MOST_FAILURES`."""
 
 
 class Judge(Protocol):
@@ -69,7 +79,7 @@ class Judge(Protocol):
 class Automaton:
     """One run over one list of tokens.  `tokens[-1]` is of kind `$END`; brackets are matched."""
 
-    def __init__(self, tables: Tables, tokens: list[Token], actions: Any, judge: Judge) -> None:
+    def __init__(self, tables: Tables, tokens: list[Token], rules: list[Executable], judge: Judge) -> None:
         self.tables = tables
         self.tokens = tokens
         self.judge = judge
@@ -83,10 +93,18 @@ class Automaton:
         self._starts: list[int] = []
         self._depths: list[int] | None = None
         self._words = frozenset(tables.keywords.values())
-        self._rules = [_executable(rule, actions) for rule in tables.rules]
+        self._rules = rules
+        self._failures = 0
+        self._doubtful = -1  # the line behind a wrong break: it may be no item at all
 
     def run(self, goal: str, recover: bool = True) -> Any:
         """The value of `goal`, or None after an error."""
+        try:
+            return self._run(goal, recover)
+        except _HopelessError:
+            return None
+
+    def _run(self, goal: str, recover: bool) -> Any:
         actions, gotos, rules = self.tables.actions, self.tables.gotos, self._rules
         items, words = self.tables.item_states, self._words
         states, values, starts = self.states, self.values, self._starts
@@ -112,6 +130,7 @@ class Automaton:
                 if own_item is not None:
                     failed = True
                     at = self._recover(at, own_item, not own_item)
+                    self._doubtful = token_line if own_item else -1
                     before, line = "", tokens[at].line
                     continue
             while action is not None and action < 0:
@@ -141,7 +160,7 @@ class Automaton:
                 action = actions[states[-1]].get(kind)
             if action is None:
                 failed = True
-                if kind != ERROR:
+                if kind != ERROR and self._doubtful not in (token_line, tokens[at - 1].line if at else 0):
                     judge.unexpected(at, self)
                 if not recover:
                     return None
@@ -156,7 +175,8 @@ class Automaton:
                     and kind != "RBRACE"
                     and recover
                 ):
-                    judge.same_line(at, self)
+                    if token_line != self._doubtful:
+                        judge.same_line(at, self)
                     failed = True
                     at = self._recover(at, False)
                     before, line = "", tokens[at].line
@@ -256,6 +276,9 @@ class Automaton:
         With `own_item`, token `at` begins the next item already; with `skip`, it certainly does not.
         """
         items, states, values = self.tables.item_states, self.states, self.values
+        self._failures += 1
+        if self._failures > MOST_FAILURES:
+            raise _HopelessError
         begun = self.item_start
         keep = self._innermost()
         assert keep is not None  # the list of definitions encloses everything
@@ -334,8 +357,12 @@ def _continues(token: Token) -> bool:
     return token.kind in CONTINUING or (token.kind == ERROR and token.text in ("(", "["))
 
 
-def _executable(rule: Any, actions: Any) -> tuple[str, int, int, Any, tuple[int | None, ...]]:
-    """A rule with the method that builds its value, looked up once."""
+def executable(tables: Tables, builder: Any) -> list[Executable]:
+    """The rules with the methods of `builder` that make their values."""
+    return [_executable(rule, builder) for rule in tables.rules]
+
+
+def _executable(rule: Rule, actions: Any) -> Executable:
     if rule.origin.startswith("_"):
         return rule.origin, rule.size, _LIST, None, rule.picks
     if rule.action is None:

@@ -116,7 +116,7 @@ def tokenize(source: Source, limits: Limits, start: int = 0, end: int | None = N
     found: list[Diagnostic] = []
     append = tokens.append
     longest = limits.identifier_length
-    line = 1
+    line, strange = 1, 0
     while start < stop and text[start] in " \t":
         start += 1
     for match in scanner.finditer(text, start, stop):
@@ -143,8 +143,10 @@ def tokenize(source: Source, limits: Limits, start: int = 0, end: int | None = N
             else:
                 problem = _not_a_token(source, kind, word, at, to)
             if problem is not None:
-                if not (found and _continues(found[-1], problem)):
+                # Of strange characters the first one of a line is reported.
+                if problem.code != "E105" or line != strange:
                     found.append(problem)
+                strange = line if problem.code == "E105" else strange
                 kind = ERROR
         elif kind in OPENERS or kind in CLOSERS:
             brackets.append(len(tokens))
@@ -294,12 +296,3 @@ def describe(character: str) -> str:
         )
     return f"the character {number} {name}".rstrip()
 
-
-def _continues(last: Diagnostic, new: Diagnostic) -> bool:
-    """Whether two reports are of one run of bad characters (`&&`)."""
-    return (
-        last.code == new.code == "E105"
-        and last.span is not None
-        and new.span is not None
-        and last.span.end == new.span.start
-    )

@@ -152,7 +152,7 @@ class Mistakes:
         )
 
     def same_line(self, at: int, automaton: Automaton) -> None:
-        if self._habit(at, automaton) or self._misplaced_definition(automaton):
+        if self._habit(at, automaton) or self._misplaced_definition(at - 1, automaton):
             return
         what = {"definition": "definition", "setting": "setting"}.get(automaton.enclosing(), "statement")
         advice = "put it on a line of its own"
@@ -172,7 +172,7 @@ class Mistakes:
     # ---- tokens
 
     def unexpected(self, at: int, automaton: Automaton) -> None:
-        if self._missing_body(at, automaton) or self._misplaced_definition(automaton):
+        if self._missing_body(at, automaton) or self._misplaced_definition(automaton.item_start, automaton):
             return
         if self._habit(at, automaton):
             return
@@ -185,15 +185,18 @@ class Mistakes:
         else:
             self._other(at, automaton)
 
-    def _habit(self, at: int, automaton: Automaton) -> bool:
-        """Report what a row of the table of habits says of token `at`, if one fits."""
+    def _habit(self, at: int, automaton: Automaton, kind: str = "") -> bool:
+        """Report what a row of the table of habits says of token `at`, if one fits.
+
+        `kind` is that of the token which could not follow, if it is not this one.
+        """
         token = automaton.tokens[at]
         line_start = self.source.line_starts[self.source.position(token.start)[0] - 1]
         row = habit(
             self.source.line(self.source.position(token.start)[0]),
             token.start - line_start,
             token.end - line_start,
-            token.kind,
+            kind or token.kind,
             automaton.enclosing() == "definition",
         )
         if row is None:
@@ -229,8 +232,10 @@ class Mistakes:
         )
         return True
 
-    def _misplaced_definition(self, automaton: Automaton) -> bool:
-        first, after = automaton.tokens[automaton.item_start], automaton.tokens[automaton.item_start + 1]
+    def _misplaced_definition(self, begun: int, automaton: Automaton) -> bool:
+        if begun + 1 >= len(automaton.tokens):
+            return False
+        first, after = automaton.tokens[begun], automaton.tokens[begun + 1]
         if automaton.enclosing() != "statement" or first.text not in (
             "block",
             "model",
@@ -303,6 +308,8 @@ class Mistakes:
         advice: tuple[str, ...] = ()
         if last is not None and last.line != token.line and not _complete(automaton):
             # The mistake is where the line above ends, not at the first word of this one.
+            if self._habit(at - 1, automaton, token.kind):
+                return
             span = Span(self.source, last.start, last.end)
             label = "something is missing behind this"
         elif token.kind in _EXPRESSION and bracket in ("LPAR", "LSQB") and automaton.accepts("COMMA"):

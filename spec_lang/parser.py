@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from spec_lang import brackets
 from spec_lang.build import Builder
 from spec_lang.diagnostics import Diagnostic, SpecError, in_order
-from spec_lang.lalr import Automaton
+from spec_lang.lalr import Automaton, executable
 from spec_lang.lexer import Token, tokenize
 from spec_lang.limits import DEFAULT_LIMITS, Limits
 from spec_lang.mistakes import Mistakes
 from spec_lang.source import Source, Span
-from spec_lang.syntax import Comment, Expr, File, Formatted, Template
+from spec_lang.syntax import Comment, Expr, File, Formatted, Name, Template
 from spec_lang.tables import tables
 from spec_lang.template import split_template
 
@@ -108,6 +108,7 @@ class _Parsing:
         self.limits = limits
         self.found: list[Diagnostic] = []
         self.builder = Builder(source, limits, self.found.append, self._template)
+        self.rules = executable(tables(), self.builder)
 
     def file(self) -> Parsed:
         self._characters()
@@ -119,7 +120,7 @@ class _Parsing:
         self._stop_at_limits()
         self.builder.docs = _docs(self.source, tokens.comments, matched)
         mistakes = Mistakes(self.source, self.found.append)
-        automaton = Automaton(tables(), matched, self.builder, mistakes)
+        automaton = Automaton(tables(), matched, self.rules, mistakes)
         definitions = automaton.run("file")
         self._finish()
         for at in automaton.names:
@@ -184,13 +185,20 @@ class _Parsing:
             if isinstance(piece, str):
                 parts.append(piece)
             else:
-                value = self._expression(piece.start, piece.end)
+                value = self._filled_in(piece.start, piece.end)
                 if value is not None and piece.format is not None:
                     place = Span(self.source, value.span.start, piece.close)
                     parts.append(Formatted(place, value, piece.format))
                 elif value is not None:
                     parts.append(value)
         return Template(span, tuple(parts))
+
+    def _filled_in(self, start: int, end: int) -> Expr | None:
+        text = self.source.text[start:end]
+        if text.isidentifier() and text.isascii() and text not in tables().keywords:
+            if len(text) <= self.limits.identifier_length:
+                return Name(Span(self.source, start, end), text)  # what nearly all of them are
+        return self._expression(start, end)
 
     def _expression(self, start: int, end: int) -> Expr | None:
         tokens = tokenize(self.source, self.limits, start, end)
@@ -200,7 +208,7 @@ class _Parsing:
         if tokens.diagnostics or unmatched:
             return None
         mistakes = Mistakes(self.source, self.found.append)
-        value: Expr | None = Automaton(tables(), matched, self.builder, mistakes).run("expr", recover=False)
+        value: Expr | None = Automaton(tables(), matched, self.rules, mistakes).run("expr", recover=False)
         return value
 
 

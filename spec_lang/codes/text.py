@@ -51,7 +51,7 @@ CODES: tuple[Code, ...] = (
     Code(
         "E107", "Not a number",
         "Numbers are integers (`64`, `60_000`), floats (`0.5`, `1e-5`) and sizes (`3x3`).  A letter glued to one, a "
-        "point without digits on both sides, a leading zero, or a float out of range make none of these.  A size "
+        "point without digits on both sides, or a float out of range make none of these.  A size "
         "with a name in it is a tuple: `(k, 1)`.",
         _model("dropout(.5)"), _model("dropout(0.5)"),
     ),
