@@ -28,7 +28,8 @@ class Row:
     `shape` is [C, H, W] without the batch.  `memory` counts numbers, 0 for what works in place;
     `weights` are the numbers without `biases`, `params` the trainable ones of both.  Formulas are empty
     where there is nothing to multiply.  `field` and `jump` are per spatial axis, None where
-    no spatial axis is left.
+    no spatial axis is left.  `kind` is input, weight, or the layer's name.  A row that is there for
+    `training` alone has weights, but costs nothing at inference.
     """
 
     name: str
@@ -45,10 +46,13 @@ class Row:
     field: tuple[int, ...] | None = None
     jump: tuple[int, ...] | None = None
     training: bool = False
+    kind: str = ""
 
     @property
     def volume(self) -> str:
-        """The shape as lectures write it: `224x224x64`."""
+        """The shape as lectures write it: `224x224x64`; that of a raw weight as it is."""
+        if self.kind == "weight":
+            return by_sizes(self.shape) or "1"
         return by_sizes((*self.shape[1:], *self.shape[:1])) or "1"
 
     @property
@@ -116,10 +120,14 @@ def short(count: int) -> str:
 
 def summarise(graph: Graph) -> Summary:
     """The summary of a graph."""
-    names = {id(value): name for name, value in graph.inputs.items()}
-    for node in graph.nodes:
+    full = graph.with_training
+    names = {id(value): name for name, value in full.inputs.items()}
+    for node in full.nodes:
         names.update((id(value), value.name or node.name) for value in node.outputs)
-    rows = [Row(name, "input", v.shape, formula(v.type), v.type.elements) for name, v in graph.inputs.items()]
+    rows = [
+        Row(name, "input", v.shape, formula(v.type), v.type.elements, kind="input")
+        for name, v in graph.inputs.items()
+    ]
     rows += [
         Row(
             weight.name,
@@ -129,28 +137,31 @@ def summarise(graph: Graph) -> Summary:
             weights=weight.elements if cost.counts(weight) else 0,
             params=weight.elements if weight.trainable else 0,
             training=weight.training,
+            kind="weight",
         )
         for weight in graph.weights.values()
         if weight.layer == "weight"
     ]
-    for one in cost.costs(graph):
+    for one in cost.costs(full):
         node = one.node
+        runs = graph.training or not node.training
         rows.append(
             Row(
                 node.name,
                 layer_text(node, names),
                 node.output.shape,
-                formula(node.output.type) if one.memory else "",
-                one.memory,
-                _weights_formula(graph, node) if one.weights else "",
+                formula(node.output.type) if one.memory and runs else "",
+                one.memory if runs else 0,
+                _weights_formula(full, node) if one.weights else "",
                 one.weights,
                 one.biases,
                 one.params,
-                one.macs,
-                one.flops,
+                one.macs if runs else 0,
+                one.flops if runs else 0,
                 one.field.size if one.field else None,
                 one.field.jump if one.field else None,
                 node.training,
+                node.op.name,
             )
         )
     return Summary(
@@ -240,6 +251,8 @@ def _argument(node: Node, a: Arg, value: Any, rank: int, names: dict[int, str]) 
         return "[" + ", ".join(map(str, value)) + "]"
     if isinstance(value, str):
         return value
+    if isinstance(value, float) and float(f"{value:g}") == value:
+        return f"{value:g}"
     if isinstance(value, tuple) and len(value) > 8:
         return f"[{', '.join(map(str, value[:6]))}, ... {len(value)} in all]"
     return show(value)
@@ -267,7 +280,7 @@ def cells(row: Row) -> tuple[str, ...]:
     """The texts of a row, one for each of `HEADINGS`."""
     return (
         row.name,
-        row.layer,
+        row.layer + (" (training)" if row.training else ""),
         row.volume,
         row.memory_text,
         row.weights_text,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from compiler.declare import Fault
@@ -79,6 +80,12 @@ def need_fixed(
         argument=argument,
         inputs=(0,),
     )
+
+
+def largest_divisor(number: int, most: int) -> int:
+    """The largest divisor of `number` that is at most `most`, found in the square root of it."""
+    small = [d for d in range(1, math.isqrt(number) + 1) if number % d == 0]
+    return max(d for one in small for d in (one, number // one) if d <= most)
 
 
 def channels(layer: str, x: TensorType) -> int:

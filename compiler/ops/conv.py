@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from compiler.declare import Choice, Fault, Flag, Given, Int, Pads, PerAxis, Word
 from compiler.ops.base import Op, TensorType, WeightedOp, WeightSpec, arg
-from compiler.ops.checks import axis_name, need_fixed
+from compiler.ops.checks import axis_name, largest_divisor, need_fixed
 from compiler.ops.sliding import Sliding, too_many_numbers
 
 
@@ -97,8 +97,7 @@ class Conv(Sliding, WeightedOp):
         return (x.with_shape((self.filters, *sizes), (False, *free)),)
 
     def _groups_fault(self, channels: int) -> Fault:
-        both = math.gcd(channels, self.filters)
-        fitting = max(d for d in range(1, min(both, self.groups) + 1) if both % d == 0)
+        fitting = largest_divisor(math.gcd(channels, self.filters), self.groups)
         bad = [
             text
             for count, text in (

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from compiler.declare import Axis, Choice, Fault, Flag, Int, Real, Word
 from compiler.ops.base import Op, TensorType, WeightedOp, WeightSpec, arg
-from compiler.ops.checks import channels, need_fixed, need_rank, plural
+from compiler.ops.checks import channels, largest_divisor, need_fixed, need_rank, plural
 
 _EPS = Real(above=0)
 
@@ -137,7 +137,7 @@ class GroupNorm(WeightedOp):
         x = inputs[0]
         count = x.shape[0]
         if count % self.groups:
-            fitting = max(d for d in range(1, min(count, self.groups) + 1) if count % d == 0)
+            fitting = largest_divisor(count, self.groups)
             raise Fault(
                 "E304",
                 f"groupnorm cannot divide {plural(count, 'channel')} into {self.groups} groups",

@@ -11,6 +11,7 @@ import pytest
 from compiler.declare import Position, Word
 from compiler.graph import Graph, GraphBuilder, Weight
 from compiler.initial import Initialiser
+from compiler.load import load
 from compiler.ops import OPS
 from compiler.ops.base import TensorType
 from compiler.summary import (
@@ -25,6 +26,7 @@ from compiler.summary import (
     summarise,
     to_json,
 )
+from spec_lang.source import Source
 from tests.cases import CASES, LayerCase, graph_of
 
 VGG16: tuple[Any, ...] = (
@@ -236,6 +238,37 @@ def mixed() -> Graph:
     return builder.build({"o": o})
 
 
+def test_what_training_holds_has_weights_but_costs_nothing_at_inference() -> None:
+    text = """
+    model m {
+        input x: [3, 8, 8]
+        conv(4, 3x3)
+        training {
+            globalavgpool -> flatten -> aux: fc(5)
+            output aux
+        }
+        relu
+        output y
+    }
+    """
+    graph = load(Source("m.cnn", text))
+    summary = summarise(graph)
+    rows = {row.name: row for row in summary.rows}
+    aux = rows["aux"]
+    assert (aux.training, aux.params, aux.macs, aux.memory) == (
+        True,
+        25,
+        0,
+        0,
+    )
+    assert "fc(5) (training)" in render_plain(summary)
+    for column in ("memory", "weights", "biases", "params", "macs", "flops"):
+        assert sum(getattr(row, column) for row in summary.rows) == getattr(summary, column), column
+    assert summary.params == 4 * 27 + 4 + 25 and summary.memory == 192 + 144
+    whole = summarise(graph.with_training)
+    assert sum(row.macs for row in whole.rows) == whole.macs == summary.macs + 20
+
+
 def test_raw_weights_have_rows_and_constants_are_no_parameters() -> None:
     summary = summarise(mixed())
     rows = {row.name: row for row in summary.rows}
@@ -243,6 +276,7 @@ def test_raw_weights_have_rows_and_constants_are_no_parameters() -> None:
     assert (rows["still"].layer, rows["still"].params) == ("weight(trainable = false)", 0)
     assert (rows["norm"].weights, rows["norm"].biases, rows["norm"].memory) == (4, 4, 0)
     assert rows["out"].layer == "rbf(still)"
+    assert (rows["still"].kind, rows["still"].volume, rows["image"].volume) == ("weight", "3x4", "9x14x4")
     assert summary.params == 12 and summary.free == ("H = 9", "W = 14")
 
 
