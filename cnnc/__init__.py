@@ -31,22 +31,55 @@ __version__ = "0.1.0"
 #: Public name -> the module that it lives in.
 _HOMES = {
     # specs
-    "load": "cnnc.api", "check": "cnnc.api", "format": "cnnc.api", "shipped": "compiler.load",
-    "summary": "cnnc.api", "Graph": "compiler.graph",
+    "load": "cnnc.api",
+    "check": "cnnc.api",
+    "format": "cnnc.api",
+    "shipped": "compiler.load",
+    "summary": "cnnc.api",
+    "Graph": "compiler.graph",
     # weights
-    "initial_weights": "compiler.initial", "load_weights": "cnnc.weights_io", "save_weights": "cnnc.weights_io",
+    "initial_weights": "compiler.initial",
+    "load_weights": "cnnc.weights_io",
+    "save_weights": "cnnc.weights_io",
     # backends
-    "runnable": "cnnc.api", "generate": "cnnc.api", "torch_module": "cnnc.api",
-    "export": "cnnc.exporting", "verify": "cnnc.verification", "Report": "cnnc.verification",
-    "Backend": "backends.base", "Runnable": "backends.base", "Gradients": "backends.base",
+    "runnable": "cnnc.api",
+    "generate": "cnnc.api",
+    "torch_module": "cnnc.api",
+    "export": "cnnc.exporting",
+    "verify": "cnnc.verification",
+    "Report": "cnnc.verification",
+    "Backend": "backends.base",
+    "Runnable": "backends.base",
+    "Gradients": "backends.base",
     # what goes wrong
-    "Diagnostic": "spec_lang.diagnostics", "Error": "spec_lang.diagnostics", "SpecError": "spec_lang.diagnostics",
+    "Diagnostic": "spec_lang.diagnostics",
+    "Error": "spec_lang.diagnostics",
+    "SpecError": "spec_lang.diagnostics",
 }
 
 __all__ = [
-    "Backend", "Diagnostic", "Error", "Gradients", "Graph", "Report", "Runnable", "SpecError", "__version__",
-    "check", "export", "format", "generate", "initial_weights", "load", "load_weights", "runnable",
-    "save_weights", "shipped", "summary", "torch_module", "verify",
+    "Backend",
+    "Diagnostic",
+    "Error",
+    "Gradients",
+    "Graph",
+    "Report",
+    "Runnable",
+    "SpecError",
+    "__version__",
+    "check",
+    "export",
+    "format",
+    "generate",
+    "initial_weights",
+    "load",
+    "load_weights",
+    "runnable",
+    "save_weights",
+    "shipped",
+    "summary",
+    "torch_module",
+    "verify",
 ]
 
 

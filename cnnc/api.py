@@ -21,8 +21,14 @@ if TYPE_CHECKING:
     from spec_lang.diagnostics import Diagnostic
 
 
-def load(spec: str | os.PathLike[str], /, *, training: bool = False, limits: Limits = DEFAULT_LIMITS,
-         **parameters: Any) -> Graph:
+def load(
+    spec: str | os.PathLike[str],
+    /,
+    *,
+    training: bool = False,
+    limits: Limits = DEFAULT_LIMITS,
+    **parameters: Any,
+) -> Graph:
     """The graph of a model.
 
     Args:
@@ -72,7 +78,9 @@ def runnable(graph: Graph, backend: str, weights: Mapping[str, Array], dtype: st
     return found.load(graph, weights, dtype)
 
 
-def generate(graph: Graph, backend: str, weights: Mapping[str, Array] | None = None) -> dict[str, str | bytes]:
+def generate(
+    graph: Graph, backend: str, weights: Mapping[str, Array] | None = None
+) -> dict[str, str | bytes]:
     """File name -> text or bytes, as `cnnc compile` writes them."""
     from backends.base import backend as find
 
@@ -82,7 +90,7 @@ def generate(graph: Graph, backend: str, weights: Mapping[str, Array] | None = N
 
 
 def torch_module(graph: Graph, weights: Mapping[str, Array]) -> torch.nn.Module:
-    """A `torch.nn.Module` of its own class, for anybody's training loop; the spec's names are its `state_dict` keys."""
+    """A `torch.nn.Module` for anybody's training loop; the spec's names are its `state_dict` keys."""
     from backends.torch.runnable import module
 
     return module(graph, weights)

@@ -17,18 +17,29 @@ from spec_lang.codes import CODES
 HERE = Path(__file__).parent
 
 FAMILIES = {
-    "E1": "Text and syntax", "E2": "Names, flow and imports", "E3": "Shapes and arguments", "E4": "Limits",
-    "E5": "Weights", "E6": "Backends and ONNX", "E7": "Data", "E8": "Training", "E9": "Output and command line",
+    "E1": "Text and syntax",
+    "E2": "Names, flow and imports",
+    "E3": "Shapes and arguments",
+    "E4": "Limits",
+    "E5": "Weights",
+    "E6": "Backends and ONNX",
+    "E7": "Data",
+    "E8": "Training",
+    "E9": "Output and command line",
     "W": "Warnings",
 }
 
 
 def errors() -> str:
     """Every diagnostic code with its page."""
-    parts = ["# Messages", "",
-             "Every message has a code, a place, one sentence with the numbers filled in, and, where there is one, a fix that can be pasted.",
-             "`cnnc explain E301` prints the page of a code. Codes that begin with W are warnings: they stop nothing. This page is written by",
-             "`docs/generate.py`.", ""]
+    parts = [
+        "# Messages",
+        "",
+        "Every message has a code, a place, one sentence with the numbers filled in, and, where there is one, a fix",
+        "that can be pasted. `cnnc explain E301` prints the page of a code. Codes that begin with W are warnings:",
+        "they stop nothing. This page is written by `docs/generate.py`.",
+        "",
+    ]
     for family, title in FAMILIES.items():
         codes = [code for name, code in sorted(CODES.items()) if name.startswith(family)]
         if not codes:
@@ -38,29 +49,53 @@ def errors() -> str:
             parts += [f"### {code.name}: {code.title}", "", code.text.strip(), ""]
             for words, example in ((f"cnn {code.name}", code.wrong), ("cnn", code.right)):
                 if example:
-                    parts += ["Refused:" if words != "cnn" and code.name[0] == "E"
-                              else "Warned of:" if words != "cnn" else "Right:",
-                              "", f"```{words}", example.strip("\n"), "```", ""]
+                    parts += [
+                        "Refused:"
+                        if words != "cnn" and code.name[0] == "E"
+                        else "Warned of:"
+                        if words != "cnn"
+                        else "Right:",
+                        "",
+                        f"```{words}",
+                        example.strip("\n"),
+                        "```",
+                        "",
+                    ]
     return "\n".join(parts)
 
 
 def generated() -> str:
     """What `cnnc compile` writes for networks of the zoo."""
-    parts = ["# Generated sources", "",
-             "What `cnnc compile` writes, shown as it is. No file imports cnnc; weights come in as a mapping from name to array, and the names",
-             "are those of the spec. Two runs give the same bytes. This page is written by `docs/generate.py`.", ""]
-    for title, name, backend in (("LeNet-5 in PyTorch", "lenet5", "torch"), ("LeNet-5 in NumPy", "lenet5", "numpy"),
-                                 ("VGG-16 in PyTorch", "vgg16", "torch"), ("VGG-16 in NumPy", "vgg16", "numpy")):
+    parts = [
+        "# Generated sources",
+        "",
+        "What `cnnc compile` writes, shown as it is. No file imports cnnc; weights come in as a mapping from name to",
+        "array, and the names are those of the spec. Two runs give the same bytes. This page is written by `docs/generate.py`.",
+        "",
+    ]
+    for title, name, backend in (
+        ("LeNet-5 in PyTorch", "lenet5", "torch"),
+        ("LeNet-5 in NumPy", "lenet5", "numpy"),
+        ("VGG-16 in PyTorch", "vgg16", "torch"),
+        ("VGG-16 in NumPy", "vgg16", "numpy"),
+    ):
         files = cnnc.generate(cnnc.load(name), backend)
-        (file, text), = files.items()
+        ((file, text),) = files.items()
         assert isinstance(text, str)
-        parts += [f"## {title}", "", f"`cnnc compile {name} --backend {backend}` writes `{file}`:", "",
-                  "```py", text.rstrip("\n"), "```", ""]
+        parts += [
+            f"## {title}",
+            "",
+            f"`cnnc compile {name} --backend {backend}` writes `{file}`:",
+            "",
+            "```py",
+            text.rstrip("\n"),
+            "```",
+            "",
+        ]
     return "\n".join(parts)
 
 
-PAGES: dict[str, Callable[[], str]] = {"errors.md": errors, "generated.md": generated,
-                                    "layers.md": reference}
+PAGES: dict[str, Callable[[], str]] = {"errors.md": errors, "generated.md": generated, "layers.md": reference}
 
 
 def main() -> None:

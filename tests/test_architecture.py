@@ -83,7 +83,9 @@ def test_backends_do_not_import_each_other(backend: str) -> None:
                 assert parts[1] == backend, f"{path.relative_to(ROOT)}:{line} imports {module}"
 
 
-@pytest.mark.parametrize("table, top", [(AT_THE_TOP, True), (ANYWHERE, False)], ids=["at the top", "anywhere"])
+@pytest.mark.parametrize(
+    "table, top", [(AT_THE_TOP, True), (ANYWHERE, False)], ids=["at the top", "anywhere"]
+)
 def test_frameworks_stay_in_their_rooms(table: dict[str, set[str]], top: bool) -> None:
     for folder, allowed in table.items():
         for path in files(folder):
@@ -96,8 +98,14 @@ def test_frameworks_stay_in_their_rooms(table: dict[str, set[str]], top: bool) -
 def python(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     import os
 
-    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, timeout=120, cwd=ROOT,
-                          env={**os.environ, **more})
+    return subprocess.run(
+        [sys.executable, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=ROOT,
+        env={**os.environ, **more},
+    )
 
 
 def test_check_and_fmt_and_summary_load_no_framework() -> None:
@@ -118,12 +126,13 @@ assert not loaded, loaded
 
 
 def test_importing_cnnc_is_cheap() -> None:
-    code = "import cnnc, sys; cnnc.load; print(sorted({'numpy', 'torch', 'lark', 'click', 'onnx'} & set(sys.modules)))"
+    heavy = {"numpy", "torch", "lark", "click", "onnx"}
+    code = f"import cnnc, sys; cnnc.load; print(sorted({heavy!r} & set(sys.modules)))"
     done = python("-c", code)
     assert done.stdout.strip() in ("[]", "['lark']"), done.stdout + done.stderr
 
 
-BACKEND_FROM_OUTSIDE = '''
+BACKEND_FROM_OUTSIDE = """
 from backends.base import Backend, Runnable
 from compiler.ops import OPS
 
@@ -150,7 +159,7 @@ class TinyBackend(Backend):
 
     def load(self, graph, weights, dtype="float32"):
         return Doubler(graph)
-'''
+"""
 
 SPEC = """
 model twice {
@@ -190,4 +199,6 @@ assert (out["y"] == 2).all()
     assert (done.returncode, done.stdout) == (0, "add\n"), done.stderr
 
     done = python("-m", "cnnc", "compile", f"{spec}:more", "--backend", "tiny", PYTHONPATH=str(tmp_path))
-    assert done.returncode == 1 and "error[E600]" in done.stderr and f"{spec}:9:20" in done.stderr, done.stderr
+    assert done.returncode == 1 and "error[E600]" in done.stderr and f"{spec}:9:20" in done.stderr, (
+        done.stderr
+    )

@@ -4,8 +4,8 @@ Code blocks by their first words:
     cnn                 a spec without errors; `cnn file=NAME` also writes it beside the commands that follow
     cnn E301            a spec that is refused (or warned of) with a code that begins so
     python              executed, one namespace a page
-    console             lines with `$ ` are commands; what follows is their output, where a line `...` stands for any lines,
-                        and `...` within a line for any text
+    console             lines with `$ ` are commands; what follows is their output, where a line
+                        `...` stands for any lines, and `...` within a line for any text
 Other blocks are not run.  A page's blocks run in order, in one empty folder.
 """
 
@@ -56,7 +56,7 @@ def run_cnn(block: Block, folder: Path) -> None:
     for code in codes:
         assert any(d.code.startswith(code) for d in diagnostics), f"{block}: no {code} but {diagnostics}"
     assert codes or not found, f"{block}: {[d.message for d in found]}"
-    for option in options[len(codes):]:
+    for option in options[len(codes) :]:
         name = option.removeprefix("file=")
         assert name != option, f"{block}: unknown word {option}"
         (folder / name).write_text(block.text, encoding="utf-8")
@@ -86,11 +86,15 @@ def compare(block: Block, command: str, output: str, expected: list[str]) -> Non
     lines = [re.escape(line.rstrip()).replace(r"\.\.\.", ".*") + "\n" for line in expected]
     pattern = "".join(r"(?:.*\n)*?" if line == ".*\n" else line for line in lines)
     shown = "".join(line.rstrip() + "\n" for line in output.splitlines())
-    assert re.fullmatch(pattern, shown), f"{block}: `{command}` prints\n{shown}\nand not\n" + "\n".join(expected)
+    assert re.fullmatch(pattern, shown), f"{block}: `{command}` prints\n{shown}\nand not\n" + "\n".join(
+        expected
+    )
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_what_a_page_shows_is_what_happens(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_page_shows_is_what_happens(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     namespace: dict[str, object] = {"__name__": "__page__"}
     for block in blocks(page):
@@ -117,7 +121,9 @@ def test_the_pages_that_are_made_from_the_source_are_up_to_date() -> None:
 
 def test_links_between_pages_lead_somewhere() -> None:
     for page in PAGES:
-        for link in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", FENCE.sub("", page.read_text(encoding="utf-8"))):
+        for link in re.findall(
+            r"\]\(([^)#]+?)(?:#[^)]*)?\)", FENCE.sub("", page.read_text(encoding="utf-8"))
+        ):
             if not link.startswith(("http:", "https:")):
                 assert (page.parent / link).exists(), f"{page.name} links to {link}, which does not exist"
 

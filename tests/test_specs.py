@@ -21,8 +21,21 @@ MODELS = [name for name in shipped() if not is_open(name, open_spec(name).module
 
 def test_there_is_a_zoo() -> None:
     assert len(FILES) >= 3
-    assert {"lenet5", "lenet5_1998", "alexnet", "alexnet_2012", "caffenet", "vgg11", "vgg13", "vgg16", "vgg19",
-            "vgg11_bn", "vgg13_bn", "vgg16_bn", "vgg19_bn"} <= set(MODELS)
+    assert {
+        "lenet5",
+        "lenet5_1998",
+        "alexnet",
+        "alexnet_2012",
+        "caffenet",
+        "vgg11",
+        "vgg13",
+        "vgg16",
+        "vgg19",
+        "vgg11_bn",
+        "vgg13_bn",
+        "vgg16_bn",
+        "vgg19_bn",
+    } <= set(MODELS)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

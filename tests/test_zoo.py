@@ -49,15 +49,20 @@ class Case:
     def __init__(self, name: str) -> None:
         self.fixture = fixture(name)
         self.graph = cnnc.load(name)
-        self.weights = {key: fill.fill_tensor(i, role, shape)
-                        for i, (key, shape, role) in enumerate(self.fixture["state"]) if role != "counter"}
+        self.weights = {
+            key: fill.fill_tensor(i, role, shape)
+            for i, (key, shape, role) in enumerate(self.fixture["state"])
+            if role != "counter"
+        }
 
     def outputs(self, backend: str, dtype: str) -> Iterator[tuple[str, dict[str, Any], dict[str, Any], int]]:
         """(output, what came out, what the fixture says, number of the fingerprint)."""
         model = cnnc.runnable(self.graph, backend, self.weights, dtype)
         for number, print_ in enumerate(self.fixture["fingerprints"]):
             arrays = [fill.fill_input(shape, j) for j, shape in enumerate(print_["inputs"])]
-            inputs = {name: array.astype(dtype) for name, array in zip(self.graph.inputs, arrays, strict=True)}
+            inputs = {
+                name: array.astype(dtype) for name, array in zip(self.graph.inputs, arrays, strict=True)
+            }
             got = model.run(inputs)
             assert list(got) == [o["name"] for o in print_["outputs"]]
             for want in print_["outputs"]:
@@ -83,7 +88,9 @@ def test_weights_parameters_and_macs_are_those_of_the_fixture(name: str) -> None
     assert graph.params == want["params_trainable"]
     assert graph.macs == want["macs"]
     assert [list(v.shape) for v in graph.inputs.values()] == [i["shape"] for i in want["inputs"]]
-    assert {k: list(v.shape) for k, v in graph.outputs.items()} == {o["name"]: o["shape"][1:] for o in want["outputs"]}
+    assert {k: list(v.shape) for k, v in graph.outputs.items()} == {
+        o["name"]: o["shape"][1:] for o in want["outputs"]
+    }
 
 
 @pytest.mark.parametrize("case", networks(), indirect=True)

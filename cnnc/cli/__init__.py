@@ -71,9 +71,12 @@ def _version(ctx: click.Context, parameter: click.Parameter, wanted: bool) -> No
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_version,
-              help="Print the version.")
-@click.option("--debug", is_flag=True, expose_value=False, help="Show a traceback where something goes wrong.")
+@click.option(
+    "--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Print the version."
+)
+@click.option(
+    "--debug", is_flag=True, expose_value=False, help="Show a traceback where something goes wrong."
+)
 def application() -> None:
     """Convolutional networks as text: check, count, compile, train, export.
 

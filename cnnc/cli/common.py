@@ -20,18 +20,27 @@ if TYPE_CHECKING:
 spec_argument = click.argument("spec", metavar="SPEC")
 
 set_option = click.option(
-    "--set", "settings", metavar="NAME=VALUE", multiple=True,
-    help="Give a parameter of the model a value, written as in a spec; may be repeated.")
+    "--set",
+    "settings",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="Give a parameter of the model a value, written as in a spec; may be repeated.",
+)
 
-seed_option = click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True,
-                           help="What every random choice starts from.")
+seed_option = click.option(
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),
+    default=0,
+    show_default=True,
+    help="What every random choice starts from.",
+)
 
 
 weights_option = click.option("--weights", "-w", metavar="FILE", help="Weights: .safetensors or .pth.")
 
 
 def spec_file(spec: str) -> tuple[str, ...]:
-    """The file that a spec on the command line is read from, which no output may replace; none for a shipped one."""
+    """The file that a spec is read from, which no output may replace; none for a shipped one."""
     for path in (spec, spec.rpartition(":")[0]):
         if path and os.path.exists(path):
             return (path,)
@@ -49,8 +58,11 @@ def parsed_settings(settings: Sequence[str]) -> dict[str, str]:
         name, equals, text = setting.partition("=")
         name, text = name.strip(), text.strip()
         if not equals or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or not text:
-            raise Usage(Diagnostic("E951", f"`--set {setting}` is not of the form name=value",
-                                   help=("--set classes=10",)))
+            raise Usage(
+                Diagnostic(
+                    "E951", f"`--set {setting}` is not of the form name=value", help=("--set classes=10",)
+                )
+            )
         if name in values:
             raise Usage(Diagnostic("E951", f"`--set` gives `{name}` twice"))
         values[name] = text

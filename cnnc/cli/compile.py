@@ -23,9 +23,17 @@ from spec_lang.diagnostics import Diagnostic
 
 @click.command("compile")
 @spec_argument
-@click.option("--backend", "-b", required=True, metavar="NAME", help="numpy, torch, onnx, or one from outside.")
-@click.option("--output", "-o", metavar="PATH", default="-", show_default=True,
-              help="A file, a folder that exists, or - for standard output.")
+@click.option(
+    "--backend", "-b", required=True, metavar="NAME", help="numpy, torch, onnx, or one from outside."
+)
+@click.option(
+    "--output",
+    "-o",
+    metavar="PATH",
+    default="-",
+    show_default=True,
+    help="A file, a folder that exists, or - for standard output.",
+)
 @weights_option
 @set_option
 def verb(spec: str, backend: str, output: str, weights: str | None, settings: tuple[str, ...]) -> int:
@@ -48,13 +56,19 @@ def verb(spec: str, backend: str, output: str, weights: str | None, settings: tu
     if output == "-":
         _print(files)
         return 0
+    contents: dict[str | os.PathLike[str], str | bytes]
     if os.path.isdir(output):
         contents = {Path(output) / name: content for name, content in files.items()}
     elif len(files) == 1:
         contents = {Path(output): next(iter(files.values()))}
     else:
-        raise Usage(Diagnostic("E950", f"the backend `{backend}` writes {len(files)} files: "
-                               f"{', '.join(files)}", help=(f"mkdir {output}, and give it as the output",)))
+        raise Usage(
+            Diagnostic(
+                "E950",
+                f"the backend `{backend}` writes {len(files)} files: {', '.join(files)}",
+                help=(f"mkdir {output}, and give it as the output",),
+            )
+        )
     for path in write_all(contents, inputs=inputs):
         note(f"wrote {path}")
     return 0
@@ -62,14 +76,22 @@ def verb(spec: str, backend: str, output: str, weights: str | None, settings: tu
 
 def _print(files: dict[str, str | bytes]) -> None:
     if len(files) > 1:
-        raise Usage(Diagnostic("E950", f"there are {len(files)} files: {', '.join(files)}",
-                               help=("-o FOLDER writes them",)))
+        raise Usage(
+            Diagnostic(
+                "E950", f"there are {len(files)} files: {', '.join(files)}", help=("-o FOLDER writes them",)
+            )
+        )
     (content,) = files.values()
     if isinstance(content, str):
         sys.stdout.write(content)
         return
     if sys.stdout.isatty():
-        raise Usage(Diagnostic("E950", "this is a binary file, and standard output is a terminal",
-                               help=(f"-o {next(iter(files))}",)))
+        raise Usage(
+            Diagnostic(
+                "E950",
+                "this is a binary file, and standard output is a terminal",
+                help=(f"-o {next(iter(files))}",),
+            )
+        )
     sys.stdout.flush()
     sys.stdout.buffer.write(content)

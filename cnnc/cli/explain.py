@@ -21,8 +21,13 @@ def verb(code: str | None) -> int:
     found = CODES.get(code.upper())
     if found is None:
         near = nearest(code.upper(), CODES)
-        raise Usage(Diagnostic("E950", f"there is no diagnostic code `{code}`",
-                               help=(f"did you mean `{near[0]}`?" if near else "`cnnc explain` lists them",)))
+        raise Usage(
+            Diagnostic(
+                "E950",
+                f"there is no diagnostic code `{code}`",
+                help=(f"did you mean `{near[0]}`?" if near else "`cnnc explain` lists them",),
+            )
+        )
     out(page(found))
     return 0
 

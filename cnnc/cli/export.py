@@ -21,13 +21,25 @@ from cnnc.cli.common import (
 @spec_argument
 @weights_option
 @click.option("--output", "-o", metavar="FILE", help="Where to write; MODEL.onnx if not given.")
-@click.option("--preprocess", is_flag=True,
-              help="Put the spec's preprocess in front: the file then takes pixels of 0 to 255.")
-@click.option("--fold/--no-fold", default=True, help="Fold batchnorm into the convolution before it (the default).")
+@click.option(
+    "--preprocess",
+    is_flag=True,
+    help="Put the spec's preprocess in front: the file then takes pixels of 0 to 255.",
+)
+@click.option(
+    "--fold/--no-fold", default=True, help="Fold batchnorm into the convolution before it (the default)."
+)
 @seed_option
 @set_option
-def verb(spec: str, weights: str | None, output: str | None, preprocess: bool, fold: bool, seed: int,
-         settings: tuple[str, ...]) -> int:
+def verb(
+    spec: str,
+    weights: str | None,
+    output: str | None,
+    preprocess: bool,
+    fold: bool,
+    seed: int,
+    settings: tuple[str, ...],
+) -> int:
     """Write SPEC with its weights as an ONNX file.
 
     The file passes onnx.checker, and onnxruntime gives what NumPy gives at two batch sizes, or it is not
@@ -50,8 +62,16 @@ def verb(spec: str, weights: str | None, output: str | None, preprocess: bool, f
 
         note(f"note: no weights given, so the file holds initial ones (seed {seed})")
         arrays = initial_weights(graph, seed=seed)
-    report = export(graph, arrays, path, preprocess=preprocess, fold=fold, classes=classes or None, seed=seed,
-                    inputs=inputs)
+    report = export(
+        graph,
+        arrays,
+        path,
+        preprocess=preprocess,
+        fold=fold,
+        classes=classes or None,
+        seed=seed,
+        inputs=inputs,
+    )
     out(escape(str(report), "\n"))
     note(f"wrote {path}")
     return 0

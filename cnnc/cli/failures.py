@@ -77,8 +77,13 @@ def _judge(problem: BaseException) -> tuple[int, tuple[Diagnostic, ...]]:
         reason = (problem.strerror or str(problem)).lower()
         place = problem.filename if isinstance(problem.filename, str) else ""
         return ENVIRONMENT, (Diagnostic("E910", f"the system refused: {reason}", place=place),)
-    return DEFECT, (Diagnostic("E999", f"a defect of cnnc: {type(problem).__name__}: {problem}",
-                               help=("please report it, with what `--debug` prints",)),)
+    return DEFECT, (
+        Diagnostic(
+            "E999",
+            f"a defect of cnnc: {type(problem).__name__}: {problem}",
+            help=("please report it, with what `--debug` prints",),
+        ),
+    )
 
 
 def _status_of(diagnostics: tuple[Diagnostic, ...]) -> int:
@@ -96,8 +101,12 @@ def _usage(problem: click.ClickException) -> Diagnostic:
     command = context.command_path if context is not None else "cnnc"
     help = f"`{command} --help` says what there is"
     if isinstance(problem, click.NoSuchOption) and context is not None:
-        known = [o for p in context.command.get_params(context) for o in (*p.opts, *p.secondary_opts)
-                 if o.startswith("-")]
+        known = [
+            o
+            for p in context.command.get_params(context)
+            for o in (*p.opts, *p.secondary_opts)
+            if o.startswith("-")
+        ]
         near = nearest(problem.option_name, known)
         if near:
             help = f"did you mean `{near[0]}`?"

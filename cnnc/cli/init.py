@@ -15,8 +15,8 @@ from cnnc.cli.common import load, note, seed_option, set_option, spec_argument, 
 def verb(spec: str, output: str | None, seed: int, settings: tuple[str, ...]) -> int:
     """Write initial weights for SPEC as safetensors, by its `init` rules."""
     from cnnc.files import target
-    from compiler.initial import initial_weights
     from cnnc.weights_io import save_weights
+    from compiler.initial import initial_weights
 
     graph = load(spec, settings)
     path = output or f"{graph.name}.safetensors"

@@ -13,13 +13,26 @@ from cnnc.cli.common import load, out, read_weights, set_option, spec_argument
 @spec_argument
 @click.argument("images", metavar="IMAGE...", nargs=-1, required=True)
 @click.option("--weights", "-w", required=True, metavar="FILE", help="Weights: .safetensors or .pth.")
-@click.option("--backend", "-b", default="torch", show_default=True, metavar="NAME",
-              help="Any that runs; onnx runs on onnxruntime.")
+@click.option(
+    "--backend",
+    "-b",
+    default="torch",
+    show_default=True,
+    metavar="NAME",
+    help="Any that runs; onnx runs on onnxruntime.",
+)
 @click.option("--top", type=click.IntRange(min=1), default=3, show_default=True, help="How many classes.")
 @click.option("--json", "as_json", is_flag=True, help="Print the classes as JSON.")
 @set_option
-def verb(spec: str, images: tuple[str, ...], weights: str, backend: str, top: int, as_json: bool,
-         settings: tuple[str, ...]) -> int:
+def verb(
+    spec: str,
+    images: tuple[str, ...],
+    weights: str,
+    backend: str,
+    top: int,
+    as_json: bool,
+    settings: tuple[str, ...],
+) -> int:
     """Print the likeliest classes of image files, with their probabilities.
 
     The images are prepared by the spec's preprocess, as in training.
@@ -31,9 +44,18 @@ def verb(spec: str, images: tuple[str, ...], weights: str, backend: str, top: in
     loaded = read_weights(weights, graph)
     predictions = predict(graph, loaded.weights, images, backend, top=top, classes=loaded.classes)
     if as_json:
-        out(json.dumps([{"image": one.source, "classes": [{"class": name, "probability": share}
-                                                          for name, share in one.classes]}
-                        for one in predictions], indent=2))
+        out(
+            json.dumps(
+                [
+                    {
+                        "image": one.source,
+                        "classes": [{"class": name, "probability": share} for name, share in one.classes],
+                    }
+                    for one in predictions
+                ],
+                indent=2,
+            )
+        )
         return 0
     for one in predictions:
         shares = "  ".join(f"{escape(name)} {share:.4f}" for name, share in one.classes)

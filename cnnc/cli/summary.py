@@ -15,9 +15,9 @@ from cnnc.cli.common import load, out, set_option, spec_argument
 @click.option("--training", is_flag=True, help="Count what exists in training alone, too.")
 @set_option
 def verb(spec: str, as_json: bool, training: bool, settings: tuple[str, ...]) -> int:
-    """Print, for each layer of SPEC: output volume, memory, weights, multiply-adds, receptive field; and totals.
+    """Print what each layer of SPEC makes and costs, and the totals.
 
-    Memory counts numbers; the weights are shown as a formula and a number, without biases.
+    Output volume, memory, weights, multiply-adds, receptive field and jump. Memory counts numbers; the weights are shown as a formula and a number, without biases.
     """
     from cnnc.render.summary import summary_of
 

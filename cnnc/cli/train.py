@@ -13,8 +13,13 @@ from cnnc.training import Epoch, Step, train
 
 @click.command("train")
 @spec_argument
-@click.option("--data", "-d", required=True, metavar="DATA",
-              help="digits, a folder of IDX files (MNIST), or one with a folder of images for each class.")
+@click.option(
+    "--data",
+    "-d",
+    required=True,
+    metavar="DATA",
+    help="digits, a folder of IDX files (MNIST), or one with a folder of images for each class.",
+)
 @click.option("--output", "-o", metavar="FILE", help="The best checkpoint; MODEL.safetensors if not given.")
 @click.option("--backend", "-b", default="torch", show_default=True, metavar="NAME", help="torch or numpy.")
 @click.option("--epochs", type=int, metavar="N", help="Instead of the train section's.")
@@ -23,13 +28,23 @@ from cnnc.training import Epoch, Step, train
 @click.option("--resume", metavar="FILE", help="Go on from the last checkpoint of the same training.")
 @seed_option
 @set_option
-def verb(spec: str, data: str, output: str | None, backend: str, epochs: int | None, batch: int | None,
-         weights: str | None, resume: str | None, seed: int, settings: tuple[str, ...]) -> int:
+def verb(
+    spec: str,
+    data: str,
+    output: str | None,
+    backend: str,
+    epochs: int | None,
+    batch: int | None,
+    weights: str | None,
+    resume: str | None,
+    seed: int,
+    settings: tuple[str, ...],
+) -> int:
     """Train SPEC by its train section.
 
     After each epoch it is measured on the images that are held out. The best weights go to the output,
-    the last state, with which --resume goes on, beside it (NAME.last.safetensors). An interrupt stops after the
-    step, and the last state is written.
+    the last state, with which --resume goes on, beside it (NAME.last.safetensors). An interrupt stops
+    after the step, and the last state is written.
     """
     from cnnc.data import open_data
     from cnnc.files import target
@@ -40,11 +55,23 @@ def verb(spec: str, data: str, output: str | None, backend: str, epochs: int | N
     target(path, inputs=[weights] if weights else [])
     found = open_data(data, graph, seed)
     start = read_weights(weights, graph).weights if weights is not None else None
-    note(f"{graph.name}: {graph.params:,} parameters; {escape(found.name)}: {len(found.train):,} images, "
-         f"{len(found.test):,} held out")
+    note(
+        f"{graph.name}: {graph.params:,} parameters; {escape(found.name)}: {len(found.train):,} images, "
+        f"{len(found.test):,} held out"
+    )
     with _progress() as progress:
-        result = train(graph, found, backend=backend, seed=seed, epochs=epochs, batch=batch, weights=start, out=path,
-                       resume=resume, progress=progress)
+        result = train(
+            graph,
+            found,
+            backend=backend,
+            seed=seed,
+            epochs=epochs,
+            batch=batch,
+            weights=start,
+            out=path,
+            resume=resume,
+            progress=progress,
+        )
     out(f"test accuracy {result.accuracy:.4f} after epoch {result.best + 1} of {len(result.epochs)}")
     note(f"wrote {path} and {result.last_path}")
     return 0
@@ -65,8 +92,14 @@ class _Bar(AbstractContextManager["_Bar"]):
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-        self.bars = Progress(TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[numbers]}"),
-                             TimeRemainingColumn(), console=Console(stderr=True), transient=True)
+        self.bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[numbers]}"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
         self.task = self.bars.add_task("", numbers="", total=None)
 
     def __enter__(self) -> _Bar:
@@ -80,17 +113,22 @@ class _Bar(AbstractContextManager["_Bar"]):
         if isinstance(event, Epoch):
             self.bars.console.print(epoch_line(event), highlight=False, markup=False)
             return
-        self.bars.update(self.task, total=event.steps * event.epochs,
-                         completed=event.epoch * event.steps + event.step + 1,
-                         description=f"epoch {event.epoch + 1}/{event.epochs}",
-                         numbers=f"loss {event.loss:.4f}  accuracy {event.accuracy:.4f}")
+        self.bars.update(
+            self.task,
+            total=event.steps * event.epochs,
+            completed=event.epoch * event.steps + event.step + 1,
+            description=f"epoch {event.epoch + 1}/{event.epochs}",
+            numbers=f"loss {event.loss:.4f}  accuracy {event.accuracy:.4f}",
+        )
 
 
 def epoch_line(epoch: Epoch) -> str:
     """`epoch 3/10  loss 0.6012  accuracy 0.9814  test loss 0.1033  accuracy 0.9750  best`."""
     test = "  ".join(f"{name} {value:.4f}" for name, value in epoch.test.items())
-    return (f"epoch {epoch.epoch + 1:>{len(str(epoch.epochs))}}/{epoch.epochs}  loss {epoch.loss:.4f}  "
-            f"accuracy {epoch.accuracy:.4f}  test {test}" + ("  best" if epoch.best else ""))
+    return (
+        f"epoch {epoch.epoch + 1:>{len(str(epoch.epochs))}}/{epoch.epochs}  loss {epoch.loss:.4f}  "
+        f"accuracy {epoch.accuracy:.4f}  test {test}" + ("  best" if epoch.best else "")
+    )
 
 
 def _progress() -> AbstractContextManager[_Lines | _Bar]:

@@ -12,12 +12,24 @@ from cnnc.cli.failures import FINE, WRONG
 @spec_argument
 @weights_option
 @click.option("--onnx", "onnx_file", metavar="FILE", help="Compare this ONNX file with NumPy.")
-@click.option("--backend", "-b", "backends", metavar="NAME", multiple=True,
-              help="A backend to compare; may be repeated. All that are installed if not given.")
+@click.option(
+    "--backend",
+    "-b",
+    "backends",
+    metavar="NAME",
+    multiple=True,
+    help="A backend to compare; may be repeated. All that are installed if not given.",
+)
 @seed_option
 @set_option
-def verb(spec: str, weights: str | None, onnx_file: str | None, backends: tuple[str, ...], seed: int,
-         settings: tuple[str, ...]) -> int:
+def verb(
+    spec: str,
+    weights: str | None,
+    onnx_file: str | None,
+    backends: tuple[str, ...],
+    seed: int,
+    settings: tuple[str, ...],
+) -> int:
     """Compare the backends on SPEC with each other, and print the largest error of each output.
 
     Without weights, seeded ones are used in which nothing is zero or one. The exit status is 1 if

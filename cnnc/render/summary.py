@@ -36,8 +36,12 @@ class Summary(plain.Summary):
         kept = fitting(lines, options.max_width)
         table = Table(box=box.SIMPLE_HEAD, title=Text(self.model), title_justify="left", pad_edge=False)
         for heading in kept:
-            table.add_column(heading, justify="right" if heading in NUMERIC else "left", overflow="fold",
-                             style="bold" if heading == "name" else None)
+            table.add_column(
+                heading,
+                justify="right" if heading in NUMERIC else "left",
+                overflow="fold",
+                style="bold" if heading == "name" else None,
+            )
         for line in lines:
             table.add_row(*(Text(line[heading]) for heading in kept))
         yield table

@@ -43,7 +43,11 @@ def small(tmp_path: Path) -> Path:
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -53,18 +57,23 @@ def test_every_verb_has_help_that_says_what_it_does(run: Callable, verb: str) ->
     assert f"Usage: cnnc {verb}" in done.out
 
 
-@pytest.mark.parametrize("arguments, message", [
-    (["chekc"], "did you mean `cnnc check`?"),
-    (["check", "--jsn", "x.cnn"], "did you mean `--json`?"),
-    (["check"], "missing argument"),
-    (["compile", "lenet5"], "missing option '--backend'"),
-    (["check", "lenet5", "--set", "classes"], "not of the form name=value"),
-    (["check", "lenet5", "--set", "=3"], "not of the form name=value"),
-    (["check", "lenet5", "--set", "classes=2", "--set", "classes=3"], "twice"),
-    (["explain", "WE301"], "did you mean `E301`?"),
-    (["init", "lenet5", "--seed", "many"], "not a valid integer"),
-])
-def test_a_wrong_command_line_is_2_and_names_the_nearest(run: Callable, arguments: list[str], message: str) -> None:
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["chekc"], "did you mean `cnnc check`?"),
+        (["check", "--jsn", "x.cnn"], "did you mean `--json`?"),
+        (["check"], "missing argument"),
+        (["compile", "lenet5"], "missing option '--backend'"),
+        (["check", "lenet5", "--set", "classes"], "not of the form name=value"),
+        (["check", "lenet5", "--set", "=3"], "not of the form name=value"),
+        (["check", "lenet5", "--set", "classes=2", "--set", "classes=3"], "twice"),
+        (["explain", "WE301"], "did you mean `E301`?"),
+        (["init", "lenet5", "--seed", "many"], "not a valid integer"),
+    ],
+)
+def test_a_wrong_command_line_is_2_and_names_the_nearest(
+    run: Callable, arguments: list[str], message: str
+) -> None:
     done = run(*arguments)
     assert done.status == 2
     assert done.out == ""
@@ -76,18 +85,21 @@ def test_without_a_verb_the_help_goes_to_standard_error(run: Callable) -> None:
     assert done.status == 2 and done.out == "" and "summary" in done.err
 
 
-@pytest.mark.parametrize("arguments", [
-    ["check", "there_is_no_such_file.cnn"],
-    ["check", "lenet55"],
-    ["check", "."],
-    ["summary", "lenet5:nobody"],
-    ["summary", "lenet5", "--set", "classes=1.5"],
-    ["summary", "lenet5", "--set", "classes=1 +"],
-    ["summary", "lenet5", "--set", "clases=10"],
-    ["compile", "lenet5", "--backend", "nump"],
-    ["compile", "lenet5", "--backend", "numpy", "--weights", "nothing.safetensors"],
-    ["fmt", "there_is_no_such_file.cnn"],
-])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["check", "there_is_no_such_file.cnn"],
+        ["check", "lenet55"],
+        ["check", "."],
+        ["summary", "lenet5:nobody"],
+        ["summary", "lenet5", "--set", "classes=1.5"],
+        ["summary", "lenet5", "--set", "classes=1 +"],
+        ["summary", "lenet5", "--set", "clases=10"],
+        ["compile", "lenet5", "--backend", "nump"],
+        ["compile", "lenet5", "--backend", "numpy", "--weights", "nothing.safetensors"],
+        ["fmt", "there_is_no_such_file.cnn"],
+    ],
+)
 def test_a_wrong_input_is_1_with_a_coded_diagnostic(run: Callable, arguments: list[str]) -> None:
     done = run(*arguments)
     assert done.status == 1
@@ -105,7 +117,12 @@ def test_a_fifo_is_refused_at_once(run: Callable, tmp_path: Path) -> None:
 @pytest.mark.parametrize("verb", [["init"], ["compile", "--backend", "numpy"]])
 @pytest.mark.parametrize("output, code", [("missing/out", "E903"), (".", "E901"), ("small.cnn", "E902")])
 def test_an_output_that_cannot_be_written_is_3_and_changes_nothing(
-    run: Callable, small: Path, monkeypatch: pytest.MonkeyPatch, verb: list[str], output: str, code: str,
+    run: Callable,
+    small: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    verb: list[str],
+    output: str,
+    code: str,
 ) -> None:
     monkeypatch.chdir(small.parent)
     if verb[0] == "compile" and output == ".":
@@ -150,19 +167,23 @@ class Odd(Exception):
     pass
 
 
-@pytest.mark.parametrize("problem, status", [
-    (Error(Diagnostic("E301", "no")), 1),
-    (Error(Diagnostic("E900", "no")), 3),
-    (Error(Diagnostic("E605", "no")), 3),
-    (OSError(28, "No space left on device"), 3),
-    (MemoryError(), 3),
-    (KeyboardInterrupt(), 130),
-    (Terminated(), 143),
-    (Odd("what"), 70),
-    (RecursionError("deep"), 70),
-])
-def test_each_kind_of_failure_has_its_status(capsys: pytest.CaptureFixture[str], problem: BaseException,
-                                             status: int) -> None:
+@pytest.mark.parametrize(
+    "problem, status",
+    [
+        (Error(Diagnostic("E301", "no")), 1),
+        (Error(Diagnostic("E900", "no")), 3),
+        (Error(Diagnostic("E605", "no")), 3),
+        (OSError(28, "No space left on device"), 3),
+        (MemoryError(), 3),
+        (KeyboardInterrupt(), 130),
+        (Terminated(), 143),
+        (Odd("what"), 70),
+        (RecursionError("deep"), 70),
+    ],
+)
+def test_each_kind_of_failure_has_its_status(
+    capsys: pytest.CaptureFixture[str], problem: BaseException, status: int
+) -> None:
     assert report(problem) == status
     captured = capsys.readouterr()
     assert captured.out == "" and captured.err and "Traceback" not in captured.err
@@ -180,8 +201,12 @@ def test_a_traceback_is_shown_with_debug_alone(run: Callable, monkeypatch: pytes
 
 
 def test_a_closed_pipe_ends_the_command_quietly() -> None:
-    writer = subprocess.Popen([sys.executable, "-m", "cnnc", "explain"], stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, env={**os.environ, "PYTHONUNBUFFERED": ""})
+    writer = subprocess.Popen(
+        [sys.executable, "-m", "cnnc", "explain"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONUNBUFFERED": ""},
+    )
     assert writer.stdout is not None and writer.stderr is not None
     writer.stdout.close()
     errors = writer.stderr.read()
@@ -192,8 +217,13 @@ def test_a_full_device_is_3() -> None:
     if not os.path.exists("/dev/full"):
         pytest.skip("this system has no /dev/full")
     with open("/dev/full", "wb") as full:
-        done = subprocess.run([sys.executable, "-m", "cnnc", "explain", "E301"], stdout=full, stderr=subprocess.PIPE,
-                              timeout=30, check=False)
+        done = subprocess.run(
+            [sys.executable, "-m", "cnnc", "explain", "E301"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=30,
+            check=False,
+        )
     assert done.returncode == 3 and done.stderr.startswith(b"error[E910]"), done.stderr
 
 
@@ -208,7 +238,9 @@ sys.exit(main(["check", "lenet5"]))
 
 @pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_the_command_with_its_status(number: int, status: int) -> None:
-    process = subprocess.Popen([sys.executable, "-c", SLEEPER], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLEEPER], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     assert process.stdout is not None and process.stderr is not None
     assert process.stdout.readline() == b"ready\n"
     process.send_signal(number)
