@@ -24,6 +24,7 @@ class TorchBackend(Backend):
 
     name: ClassVar[str] = "torch"
     dtypes: ClassVar[tuple[str, ...]] = ("float32", "float64")
+    needs: ClassVar[tuple[str, ...]] = ("torch",)
 
     def covers(self) -> frozenset[type[Op]]:
         return frozenset(EMITTERS)

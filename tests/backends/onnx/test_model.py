@@ -18,6 +18,7 @@ from backends.onnx.emit import refusal
 from backends.onnx.model import build
 from backends.onnx.runnable import run, session
 from backends.onnx.wire import LARGEST, Model
+from cnnc.verification import verify
 from compiler.declare import Position, Word
 from compiler.graph import Graph, GraphBuilder, Weight
 from compiler.initial import Initialiser
@@ -287,3 +288,46 @@ def test_a_spec_text_changes_the_metadata_alone() -> None:
     first, second = loaded(graph), loaded(other)
     assert first.graph == second.graph
     assert first != second
+
+
+def chain(kind: TensorType, names: dict[str, int], *layers: tuple[str, dict[str, Any]]) -> Graph:
+    b = GraphBuilder("m")
+    y = b.input("x", kind, free=names)
+    for i, (layer, arguments) in enumerate(layers):
+        words = {k: Word(v) if isinstance(v, str) else v for k, v in arguments.items()}
+        y = b.apply(OPS[layer], [y], path=f"layer{i}", **words)[0]
+    return b.build({"y": y})
+
+
+TURNED = ("permute", {"order": (1, 0, 2)})
+FREE_CHAINS = {
+    "instancenorm of channels that are free": (TURNED, ("instancenorm", {"eps": 0.1})),
+    "layernorm of channels that are free": (TURNED, ("layernorm", {"eps": 0.1, "affine": False})),
+    "softmax over channels that are free": (TURNED, ("softmax", {})),
+    "pools of channels that are free": (TURNED, ("avgpool", {"kernel": (2, 2), "stride": 1})),
+    "a reduction over what is free": (TURNED, ("reduce", {"how": "mean", "axis": "channels"})),
+    "fc along another axis": (TURNED, ("fc", {"features": 3, "axis": "last"})),
+}
+
+
+@pytest.mark.parametrize("name", FREE_CHAINS)
+def test_channels_may_be_free_after_a_permutation(name: str) -> None:
+    graph = chain(TensorType((4, 9, 6), (False, True, False)), {"H": 1}, *FREE_CHAINS[name])
+    assert verify(graph, backends=["numpy", "onnx"]).passed
+
+
+@pytest.mark.parametrize(("layer", "arguments"), [
+    ("lrn", {"size": 3, "alpha": 1.0}), ("batchnorm", {}), ("l2norm", {}), ("groupnorm", {"groups": 2}),
+    ("adaptiveavgpool", {"size": 1}), ("maxpool", {"kernel": 2, "stride": 1}), ("layernorm", {}),
+    ("conv", {"filters": 3, "kernel": (2, 3, 1), "pad": ((1, 0), (2, 1), (0, 2)), "pad_mode": "reflect"}),
+])
+def test_volumes_may_be_free_on_all_axes(layer: str, arguments: dict[str, Any]) -> None:
+    kind = TensorType((4, 5, 6, 7), (False, True, True, True))
+    graph = chain(kind, {"D": 1, "H": 2, "W": 3}, (layer, arguments))
+    assert verify(graph, backends=["numpy", "onnx"]).passed
+
+
+def test_an_axis_may_be_pooled_to_one_where_it_is_free_and_otherwise_where_it_is_not() -> None:
+    for layer in ("adaptiveavgpool", "adaptivemaxpool"):
+        graph = chain(TensorType((4, 9, 14), (False, True, False)), {"H": 1}, (layer, {"size": (1, 4)}))
+        assert verify(graph, backends=["numpy", "onnx"]).passed
