@@ -35,9 +35,9 @@ def errors() -> str:
     parts = [
         "# Messages",
         "",
-        "Every message has a code, a place, one sentence with the numbers filled in, and, where there is one, a fix",
-        "that can be pasted. `cnnc explain E301` prints the page of a code. Codes that begin with W are warnings:",
-        "they stop nothing. This page is written by `docs/generate.py`.",
+        "Every message has a code, a place, one sentence with the numbers filled in, and, where there is one,",
+        "a fix that can be pasted. `cnnc explain E301` prints the page of a code. Codes that begin with W are",
+        "warnings: they stop nothing. This page is written by `docs/generate.py`.",
         "",
     ]
     for family, title in FAMILIES.items():
@@ -69,8 +69,9 @@ def generated() -> str:
     parts = [
         "# Generated sources",
         "",
-        "What `cnnc compile` writes, shown as it is. No file imports cnnc; weights come in as a mapping from name to",
-        "array, and the names are those of the spec. Two runs give the same bytes. This page is written by `docs/generate.py`.",
+        "What `cnnc compile` writes, shown as it is. No file imports cnnc; weights come in as a mapping from",
+        "name to array, and the names are those of the spec. Two runs give the same bytes. This page is written",
+        "by `docs/generate.py`.",
         "",
     ]
     for title, name, backend in (

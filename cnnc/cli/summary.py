@@ -17,7 +17,8 @@ from cnnc.cli.common import load, out, set_option, spec_argument
 def verb(spec: str, as_json: bool, training: bool, settings: tuple[str, ...]) -> int:
     """Print what each layer of SPEC makes and costs, and the totals.
 
-    Output volume, memory, weights, multiply-adds, receptive field and jump. Memory counts numbers; the weights are shown as a formula and a number, without biases.
+    Output volume, memory, weights, multiply-adds, receptive field and jump. Memory counts numbers; the
+    weights are shown as a formula and a number, without biases.
     """
     from cnnc.render.summary import summary_of
 

@@ -67,7 +67,7 @@ def test_every_verb_has_help_that_says_what_it_does(run: Callable, verb: str) ->
         (["check", "lenet5", "--set", "classes"], "not of the form name=value"),
         (["check", "lenet5", "--set", "=3"], "not of the form name=value"),
         (["check", "lenet5", "--set", "classes=2", "--set", "classes=3"], "twice"),
-        (["explain", "WE301"], "did you mean `E301`?"),
+        (["explain", "EE301"], "did you mean `E301`?"),
         (["init", "lenet5", "--seed", "many"], "not a valid integer"),
     ],
 )
