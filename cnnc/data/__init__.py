@@ -39,7 +39,8 @@ def open_data(name: str | os.PathLike[str], graph: Graph, seed: int = 0,
         data = EMBEDDED[shown](seed)
     else:
         try:
-            present, is_folder = path.exists(), path.is_dir()
+            # An empty name would be the working folder.
+            present, is_folder = bool(shown) and path.exists(), path.is_dir()
             if not present:
                 near = nearest(shown, EMBEDDED)
                 help = f"did you mean `{near[0]}`?" if near else f"by name there is: {', '.join(EMBEDDED)}"
