@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,17 @@ import numpy as np
 from backends.base import BackendError, backend
 from cnnc import preprocess
 from cnnc.comparison import Comparison
-from cnnc.verification import Array, Arrays, Report, Trial, answer, judge_single, outcomes, trials_of
+from cnnc.verification import (
+    Array,
+    Arrays,
+    Report,
+    Trial,
+    answer,
+    check_weights,
+    judge_single,
+    outcomes,
+    trials_of,
+)
 from compiler.graph import Graph
 from compiler.preprocess import CenterCrop, Resize, image_input, source_channels
 from spec_lang.diagnostics import Diagnostic
@@ -28,14 +39,29 @@ if TYPE_CHECKING:
 PIXEL_NOISE = 0.002
 
 
-def verify_file(graph: Graph, weights: Arrays, path: str | os.PathLike[str], *, seed: int = 0,
+def verify_file(graph: Graph, weights: Arrays | None, path: str | os.PathLike[str], *, seed: int = 0,
                 limits: Limits = DEFAULT_LIMITS) -> Report:
-    """Compare a file with NumPy's float64.  E605, E613, E614 where there is nothing to compare."""
+    """Compare a file with NumPy's float64; without weights, with those that the file holds.
+
+    Raises E605, E608, E613, E614 where there is nothing to compare.
+    """
+    absent = [package for package in ("onnx", "onnxruntime") if find_spec(package) is None]
+    if absent:
+        raise BackendError(Diagnostic(
+            "E605", f"running an ONNX file needs {absent[0]}, which is not installed",
+            help=('pip install "cnnc[onnx]"',)))
     from backends.onnx.runnable import session
 
     content = read(path, limits)
-    pixels = takes_pixels(content, str(path), limits)
-    return compare_file(graph, weights, session(content), pixels=pixels, seed=seed, shown=str(path))
+    model = parsed(content, str(path), limits)
+    notes: tuple[str, ...] = ()
+    if weights is None:
+        weights = held_weights(graph, model, str(path))
+        notes = ("the weights are those that the file holds",)
+    check_weights(graph, weights)
+    report = compare_file(graph, weights, session(content), pixels=takes_pixels(model), seed=seed,
+                          shown=str(path))
+    return Report(report.model, report.comparisons, (*report.notes, *notes))
 
 
 def compare_file(graph: Graph, weights: Arrays, session: onnxruntime.InferenceSession, *, pixels: bool,
@@ -53,8 +79,6 @@ def compare_file(graph: Graph, weights: Arrays, session: onnxruntime.InferenceSe
     answer(graph, weights, trials)
 
     def yardstick() -> list[Arrays]:
-        from importlib.util import find_spec
-
         name = "torch" if find_spec("torch") is not None else "numpy"
         return outcomes(backend(name).load(graph, weights, "float32"), trials, "float32")
 
@@ -82,19 +106,37 @@ def read(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS) -> bytes
         raise _unusable(shown, getattr(error, "strerror", None) or "it cannot be opened") from error
 
 
-def takes_pixels(content: bytes, shown: str, limits: Limits = DEFAULT_LIMITS) -> bool:
-    """Whether the file pre-processes images itself, by its metadata.  E613 for no usable model."""
+def parsed(content: bytes, shown: str, limits: Limits = DEFAULT_LIMITS) -> onnx.ModelProto:
+    """The model in these bytes.  E613 for none, or one that is too large or not whole in itself."""
     import onnx
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-
-    from backends.onnx.model import PREPROCESSED
 
     try:
         model = onnx.load_model_from_string(content)
     except DecodeError as error:
         raise _unusable(shown, "it is not an ONNX model") from error
     _check_graph(model.graph, shown, limits)
+    return model
+
+
+def takes_pixels(model: onnx.ModelProto) -> bool:
+    """Whether the file pre-processes images itself, by its metadata."""
+    from backends.onnx.model import PREPROCESSED
+
     return any(entry.key == PREPROCESSED and entry.value == "true" for entry in model.metadata_props)
+
+
+def held_weights(graph: Graph, model: onnx.ModelProto, shown: str) -> dict[str, Array]:
+    """The weights of the spec's names in a file.  E608 where one is not there (folded away, say)."""
+    from onnx import numpy_helper
+
+    held = {tensor.name: tensor for tensor in model.graph.initializer}
+    missing = [name for name, weight in graph.weights.items() if name not in held and not weight.training]
+    if missing:
+        raise BackendError(Diagnostic(
+            "E608", f"the file does not hold `{missing[0]}` of `{graph.name}`", place=shown,
+            help=("give the weights that were exported (`--weights`)",)))
+    return {name: numpy_helper.to_array(held[name]) for name in graph.weights if name in held}
 
 
 def _check_graph(graph: onnx.GraphProto, shown: str, limits: Limits) -> None:

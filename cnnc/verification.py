@@ -69,7 +69,8 @@ def verify(graph: Graph, weights: Arrays | None = None, *, seed: int = 0,
 
     Args:
         graph: the model.
-        weights: dotted name -> array; without them, seeded ones in which nothing is zero or one.
+        weights: dotted name -> array; without them, those of the file, or seeded ones in which
+            nothing is zero or one.
         seed: of the inputs (standard normal) and of those weights.
         onnx: a file to compare instead of the backends.
         backends: which to compare; without it all that are installed.  What a missing
@@ -80,12 +81,12 @@ def verify(graph: Graph, weights: Arrays | None = None, *, seed: int = 0,
             that is not there, E608 weights that do not fit, E613 and E614 an unusable file, E615
             fewer than two to compare.
     """
-    chosen = weights if weights is not None else varied_weights(graph, seed)
-    check_weights(graph, chosen)
     if onnx is not None:
         from cnnc.onnx_file import verify_file
 
-        return verify_file(graph, chosen, onnx, seed=seed)
+        return verify_file(graph, weights, onnx, seed=seed)
+    chosen = weights if weights is not None else varied_weights(graph, seed)
+    check_weights(graph, chosen)
     notes: list[str] = []
     names = _usable(graph, backends, notes)
     trials = trials_of(graph, seed)

@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 import cnnc.verification
 from backends.base import Backend, BackendError, Runnable, backend
 from backends.onnx.model import build
-from cnnc.onnx_file import takes_pixels
+from cnnc.onnx_file import parsed
 from cnnc.verification import another_size, trials_of, varied_weights, verify
 from compiler.declare import Word
 from compiler.graph import Graph, GraphBuilder
@@ -301,6 +301,23 @@ def test_the_exported_file_passes(tmp_path: Path) -> None:
     assert len(report.comparisons) == 4  # two outputs at two batch sizes
 
 
+def test_without_weights_those_of_the_file_are_taken(tmp_path: Path) -> None:
+    path = tmp_path / "net.onnx"
+    path.write_bytes(exported().SerializeToString())
+    report = verify(GRAPH, onnx=path)
+    assert report.passed
+    assert any("file holds" in note for note in report.notes)
+    model = exported()
+    MUTANTS["elu: alpha"](model)
+    path.write_bytes(model.SerializeToString())
+    assert not verify(GRAPH, onnx=path).passed
+    del model.graph.initializer[0]
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(BackendError) as caught:
+        verify(GRAPH, onnx=path)
+    assert caught.value.diagnostics[0].code == "E608"
+
+
 @pytest.mark.parametrize("name", MUTANTS)
 def test_a_file_that_computes_something_else_fails(name: str, tmp_path: Path) -> None:
     model = exported()
@@ -390,9 +407,9 @@ def test_a_file_that_is_no_usable_model_is_refused(content: Callable[[], bytes],
     (Limits(onnx_nodes=11), Limits(onnx_nodes=10), exported().SerializeToString()),
 ])
 def test_limits_of_nodes_and_depth_hold_to_one(enough: Limits, too_low: Limits, content: bytes) -> None:
-    assert takes_pixels(content, "x.onnx", enough) is False
+    assert parsed(content, "x.onnx", enough).ir_version == 10
     with pytest.raises(BackendError) as caught:
-        takes_pixels(content, "x.onnx", too_low)
+        parsed(content, "x.onnx", too_low)
     assert caught.value.diagnostics[0].code == "E613"
 
 
