@@ -35,8 +35,8 @@ def errors() -> str:
     parts = [
         "# Messages",
         "",
-        "Every message has a code, a place, one sentence with the numbers filled in, and, where there is one,",
-        "a fix that can be pasted. `cnnc explain E301` prints the page of a code. Codes that begin with W are",
+        "Every message has a code, a place, one sentence with the numbers filled in, and, where there is",
+        "one, a fix that can be pasted. `cnnc explain E301` prints the page of a code. Codes with W are",
         "warnings: they stop nothing. This page is written by `docs/generate.py`.",
         "",
     ]
@@ -70,7 +70,7 @@ def generated() -> str:
         "# Generated sources",
         "",
         "What `cnnc compile` writes, shown as it is. No file imports cnnc; weights come in as a mapping from",
-        "name to array, and the names are those of the spec. Two runs give the same bytes. This page is written",
+        "name to array, and the names are those of the spec. Two runs give the same bytes. This page is made",
         "by `docs/generate.py`.",
         "",
     ]
