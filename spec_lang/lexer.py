@@ -295,4 +295,3 @@ def describe(character: str) -> str:
             f"`{character}`" if character.isascii() else f"`{character}` ({number} {name})".replace(" )", ")")
         )
     return f"the character {number} {name}".rstrip()
-

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from spec_lang import brackets
 from spec_lang.build import Builder
 from spec_lang.diagnostics import Diagnostic, SpecError, in_order
-from spec_lang.lalr import Automaton, executable
+from spec_lang.lalr import MOST_FAILURES, Automaton, executable
 from spec_lang.lexer import Token, tokenize
 from spec_lang.limits import DEFAULT_LIMITS, Limits
 from spec_lang.mistakes import Mistakes
@@ -145,8 +145,8 @@ class _Parsing:
             raise SpecError(found)
 
     def _stop_at_limits(self) -> None:
-        """What is beyond a limit is not parsed at all."""
-        fatal = [found for found in self.found if found.code in ("E402", "E403")]
+        """What is beyond a limit, or no text at all, is not parsed."""
+        fatal = [found for found in self.found if found.code in ("E402", "E403") or "NUL" in found.message]
         if fatal:
             raise SpecError(fatal[0])
 
@@ -159,6 +159,7 @@ class _Parsing:
             code = ord(match[0])
             what = "a NUL" if code == 0 else f"the control character U+{code:04X}"
             self.found.append(Diagnostic("E102", f"{what} in the text", Span(self.source, *match.span())))
+            self._stop_at_limits()
             break  # a binary file has thousands
         if text.isascii():
             return
@@ -201,6 +202,8 @@ class _Parsing:
         return self._expression(start, end)
 
     def _expression(self, start: int, end: int) -> Expr | None:
+        if len(self.found) > MOST_FAILURES:
+            return None
         tokens = tokenize(self.source, self.limits, start, end)
         matched, unmatched = brackets.match(self.source, tokens, self.limits)
         self.found += tokens.diagnostics
@@ -239,7 +242,10 @@ def _without_echoes(found: list[Diagnostic]) -> list[Diagnostic]:
     That is a `}` that closes nothing because the `{` of a body above it is missing, and what the
     parser makes of a place that was reported before parsing.
     """
-    reported = {d.span.start for d in found if d.span is not None and d.code in ("E105", "E106", "E107", "E110")}
+    reported = {
+        d.span.start for d in found if d.span is not None and d.code in ("E105", "E106", "E107", "E110")
+    }
+    deceiving = {d.span.start for d in found if d.span is not None and d.code in ("E102", "E103")}
     result: list[Diagnostic] = []
     missing = 0
     for diagnostic in found:
@@ -248,6 +254,8 @@ def _without_echoes(found: list[Diagnostic]) -> list[Diagnostic]:
         elif diagnostic.span is not None:
             if diagnostic.code == "E111" and missing and diagnostic.span.text == "}":
                 missing -= 1
+                continue
+            if diagnostic.code == "E105" and diagnostic.span.start in deceiving:
                 continue
             if diagnostic.code >= "E120" and diagnostic.code < "E140" and diagnostic.span.start in reported:
                 continue

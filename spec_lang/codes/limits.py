@@ -15,7 +15,10 @@ _RIGHT = _model("relu")
 CODES: tuple[Code, ...] = (
     # ---- text
     Code("E401", "File too large", "A spec is at most 256 KiB of text."),
-    Code("E402", "Too many tokens", "A spec has at most 100,000 words, numbers, strings and marks; a loop says more."),
+    Code(
+        "E402", "Too many tokens",
+        "A spec has at most 100,000 words, numbers, strings and marks.  A loop says more with less.",
+    ),
     Code(
         "E403", "Nested too deep",
         "At most 200 brackets and braces, counted together, are open at one place.",
@@ -33,8 +36,8 @@ CODES: tuple[Code, ...] = (
     ),
     Code(
         "E406", "Expression too deep",
-        "At most 250 operators, calls and subscripts nest within one expression, and as many conditions in a ladder of "
-        "`else if`.  A list and a loop over it say the same.",
+        "At most 250 operators, calls and subscripts nest within one expression, and as many conditions in "
+        "a ladder of `else if`.  A list and a loop over it say the same.",
         _model("conv(" + " + ".join("1" * 252) + ", 1x1)"), _model("conv(1 + 1, 1x1)"),
     ),
     # ---- memory and files

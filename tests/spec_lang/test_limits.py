@@ -105,7 +105,12 @@ LONG_STRING = model('"' + "{a}" * 20_000 + '": a')
 
 
 def test_a_long_chain_and_many_lines_are_read_in_linear_time():
-    for text in (model("a -> " * 20_000 + "a"), model("a\n" * 20_000), model("a\n-> " * 20_000 + "a"), LONG_STRING):
+    for text in (
+        model("a -> " * 20_000 + "a"),
+        model("a\n" * 20_000),
+        model("a\n-> " * 20_000 + "a"),
+        LONG_STRING,
+    ):
         started = time.process_time()
         assert codes(text) == []
         assert time.process_time() - started < 5

@@ -18,7 +18,7 @@ LINES = {
     'output\n"a"': ("E131", 2, 1),
     "conv as\nrelu": ("E131", 2, 6),
     "lab:\nrelu": ("E131", 2, 1),
-    'lab : # why\nrelu': ("E131", 2, 1),
+    "lab : # why\nrelu": ("E131", 2, 1),
     '"l{1}":\nrelu': ("E131", 2, 7),
     "lab:\n{ relu }": ("E131", 2, 1),
     "lab:\nseq { relu }": ("E131", 2, 1),
@@ -196,11 +196,17 @@ block second {
 
 
 def _whole(row, example):
-    return example + "\n" if row.where == "top" else f"model m {{\n    input a: [1, 8, 8]\n    {example}\n    relu\n}}\n"
+    return (
+        example + "\n"
+        if row.where == "top"
+        else f"model m {{\n    input a: [1, 8, 8]\n    {example}\n    relu\n}}\n"
+    )
 
 
 @pytest.mark.parametrize(
-    ("row", "example"), [(row, example) for row in HABITS for example in row.examples], ids=lambda x: str(x)[:40]
+    ("row", "example"),
+    [(row, example) for row in HABITS for example in row.examples],
+    ids=lambda x: str(x)[:40],
 )
 def test_what_people_type_from_habit_is_explained(row, example):
     found = mistakes(_whole(row, example))
@@ -257,6 +263,8 @@ def test_a_file_of_mistakes_is_cut_off_with_their_number():
     assert found[-1].notes == ("150 more mistakes follow in this file",)
 
 
-@pytest.mark.parametrize(("name", "tuple_"), [("kxk", "(k, k)"), ("3xk", "(3, k)"), ("xception", ""), ("max", "")])
+@pytest.mark.parametrize(
+    ("name", "tuple_"), [("kxk", "(k, k)"), ("3xk", "(3, k)"), ("xception", ""), ("max", "")]
+)
 def test_a_name_that_looks_like_a_size(name, tuple_):
     assert size_of_name(name) == tuple_

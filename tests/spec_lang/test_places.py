@@ -36,7 +36,7 @@ def nodes(node):
                     yield from nodes(value)
 
 
-ALL = [n for n in nodes(parse(Source("t", TEXT)).definitions)]
+ALL = list(nodes(parse(Source("t", TEXT)).definitions))
 
 
 def texts(kind):

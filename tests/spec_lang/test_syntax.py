@@ -149,17 +149,13 @@ STATEMENTS = {
     ),
     "pool as (p, _)": chain(link(apply("pool"), ("Target", "p", ()), ("Target", "_", ()), unpack=True)),
     "pool as (p,)": chain(link(apply("pool"), ("Target", "p", ()), unpack=True)),
-    "x[0, j] -> relu": chain(
-        link(apply("x", indices=(integer(0), name("j")))), link(apply("relu"))
-    ),
+    "x[0, j] -> relu": chain(link(apply("x", indices=(integer(0), name("j")))), link(apply("relu"))),
     "units[i](64)": chain(link(apply("units", (argument(integer(64)),), indices=(name("i"),)))),
     "a\n-> b\n-> c": chain(link(apply("a")), link(apply("b")), link(apply("c"))),
     "a ->\nb": chain(link(apply("a")), link(apply("b"))),
     "output logits": chain(link(("Output", label("logits")))),
     'output "a/{i}"': chain(link(("Output", label("a/", name("i"))))),
-    "relu -> output a -> tanh": chain(
-        link(apply("relu")), link(("Output", label("a"))), link(apply("tanh"))
-    ),
+    "relu -> output a -> tanh": chain(link(apply("relu")), link(("Output", label("a"))), link(apply("tanh"))),
     # labels
     "conv1: conv(a)": chain(link(apply("conv", (argument(A),), label("conv1")))),
     "conv1 : conv": chain(link(apply("conv", None, label("conv1")))),
@@ -183,7 +179,8 @@ STATEMENTS = {
     "add { branch { relu } branch { } }": chain(
         link(("Merge", None, "add", (("Branch", body(one("relu"))), ("Branch", body()))))
     ),
-    "j: concat { for i in a { branch { relu } } if b { branch { } } else if c { branch { } } else { branch { } } }": (
+    "j: concat {\nfor i in a { branch { relu } }\n"
+    "if b { branch { } } else if c { branch { } } else { branch { } } }": (
         chain(
             link(
                 (
@@ -270,7 +267,11 @@ DEFINITIONS = {
     "train M { loss = a\nepochs = 1\naugment { hflip } }": (
         "Train",
         "M",
-        (("Setting", "loss", A), ("Setting", "epochs", integer(1)), ("Setting", "augment", body(one("hflip")))),
+        (
+            ("Setting", "loss", A),
+            ("Setting", "epochs", integer(1)),
+            ("Setting", "augment", body(one("hflip"))),
+        ),
     ),
     "train M { }": ("Train", "M", ()),
 }
