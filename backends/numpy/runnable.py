@@ -32,9 +32,8 @@ class NumpyBackend(Backend):
 
     def generate(self, graph: Graph, weights: Mapping[str, Array] | None = None) -> dict[str, str | bytes]:
         """`{"<model>.py": source}`; weights come in when the model is made, so they do not matter here."""
-        full = graph.with_training
-        self.check(full)
-        return {file_name(full): module_source(full)}
+        self.check(graph.with_training)
+        return {file_name(graph): module_source(graph)}
 
     def load(self, graph: Graph, weights: Mapping[str, Array], dtype: str = "float32") -> NumpyRunnable:
         self.check(graph.with_training, dtype)
@@ -49,12 +48,11 @@ class NumpyBackend(Backend):
 
 def generated_class(graph: Graph) -> type[Any]:
     """The class of the generated file, in a module of its own that nothing else can import."""
-    full = graph.with_training
-    source, name = module_source(full), f"<generated {file_name(full)}>"
-    module = types.ModuleType(file_name(full).removesuffix(".py"))
+    source, name = module_source(graph), f"<generated {file_name(graph)}>"
+    module = types.ModuleType(file_name(graph).removesuffix(".py"))
     exec(compile(source, name, "exec", dont_inherit=True), module.__dict__)
     linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)  # for tracebacks
-    made: type[Any] = getattr(module, class_name(full))
+    made: type[Any] = getattr(module, class_name(graph))
     return made
 
 
@@ -135,7 +133,7 @@ def _check_weights(graph: Graph, weights: Mapping[str, Array]) -> None:
     problems = []
     for name, weight in graph.weights.items():
         if name not in weights:
-            if not weight.training:
+            if not weight.training or graph.with_training is graph:
                 problems.append(
                     Diagnostic("E608", f"the weight `{name}` {list(weight.shape)} is missing", weight.span)
                 )

@@ -37,10 +37,15 @@ class Statement:
 
 
 class Body:
-    """The statements for one graph.  `forward` and `backward` hold them once it is made."""
+    """The statements for one graph.  `forward` and `backward` hold them once it is made.
 
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
+    `graph` is the whole one; what `inference` has not (a head for training) stands under `if training`.
+    """
+
+    def __init__(self, inference: Graph) -> None:
+        self.graph = graph = inference.with_training
+        self._training_only = set(graph.nodes) - set(inference.nodes)
+        self.training_outputs = [name for name in graph.outputs if name not in inference.outputs]
         self.kernels: set[str] = {"Saved", "checked_input", "checked_weights"}
         self._originals: dict[Value, Value] = {}
         self._names: dict[Value, str] = {}
@@ -114,8 +119,7 @@ class Body:
 
     def in_training(self, value: Value) -> bool:
         """Whether the value exists in training alone."""
-        node = self._producer.get(value)
-        return node is not None and node.training
+        return self._producer.get(value) in self._training_only
 
     def _find_needs(self) -> None:
         """Which values depend on trained weights, and which on inputs."""
@@ -158,7 +162,7 @@ class Body:
 
     def give(self, node: Node, targets: Sequence[Value | str | None], gradients: Expression) -> None:
         """Note that the expression is the gradient of the targets: values, names of weights, or nothing."""
-        training = node.training
+        training = node in self._training_only
         inputs = all(isinstance(t, Value) and t not in self._by_weights for t in targets if t is not None)
         places: list[str] = []
         sums: list[Statement] = []
@@ -168,10 +172,8 @@ class Body:
                 continue
             place = self.gradient(target) if isinstance(target, Value) else f"g[{literal(target)}]"
             if training and target not in self._given and self._outlives(target):
-                zeros = (
-                    f"np.zeros_like({self.saved(target) if isinstance(target, Value) else 'w' + place[1:]})"
-                )
-                self._pending.append((Statement((place,), zeros, inputs=inputs), False))
+                zeros = self.saved(target) if isinstance(target, Value) else f"w[{literal(target)}]"
+                self._pending.append((Statement((place,), f"np.zeros_like({zeros})", inputs=inputs), False))
                 self._given.add(target)
             if target not in self._given:
                 places.append(place)
@@ -201,18 +203,23 @@ class Body:
 
     def _backward(self) -> list[Statement]:
         statements = []
-        for name, value in self.outputs.items():
-            place = self.gradient(value)
+        always = [name for name in self.outputs if name not in self.training_outputs]
+        for name in (*always, *self.training_outputs):
+            value = self.outputs[name]
+            place, training = self.gradient(value), name in self.training_outputs
             if self.single is not None:
                 self.kernels.add("checked_gradient")
                 given: Expression = Call("checked_gradient", (literal(name), place, self.saved(value)))
             else:
                 self.kernels.add("gradient_of")
                 given = Call("gradient_of", (literal(name), "gradients", self.saved(value)))
+            if training and value not in self._given and not self.in_training(value):
+                statements.append(Statement((place,), f"np.zeros_like({self.saved(value)})"))
+                self._given.add(value)
             if value in self._given:
                 given = _after(f"{place} + ", given)
             self._given.add(value)
-            statements.append(Statement((place,), given, _shape(value.type), self.in_training(value)))
+            statements.append(Statement((place,), given, _shape(value.type), training))
         for node in reversed(self.nodes):
             if node.output not in self._given:
                 continue
@@ -243,15 +250,16 @@ class Body:
         statements += self._row_checks()
         for node in self.nodes:
             layer, emitter = Layer(self, node), EMITTERS[type(node.op)]
+            training = node in self._training_only
             if any(layer.is_free(i) for i in range(len(node.inputs))):
-                statements += [Statement((), check, "", node.training) for check in emitter.checks(layer)]
+                statements += [Statement((), check, "", training) for check in emitter.checks(layer)]
             targets, remark = [self._kept(node.output)], _shape(node.output.type)
             if emitter.extra:
                 targets = [self._locals[node.output], layer.extra(emitter.extra)]
-            statements.append(Statement(tuple(targets), emitter.forward(layer), remark, node.training))
+            statements.append(Statement(tuple(targets), emitter.forward(layer), remark, training))
             if emitter.extra and node.output in self._saved:
                 statements.append(
-                    Statement((self._saved[node.output],), self._locals[node.output], "", node.training)
+                    Statement((self._saved[node.output],), self._locals[node.output], "", training)
                 )
         return statements
 

@@ -35,9 +35,9 @@ def file_name(graph: Graph) -> str:
 
 
 def module_source(graph: Graph) -> str:
-    """The file for a graph (with what exists in training alone)."""
+    """The file for a graph and for what it has in training."""
     body = Body(graph)
-    if any(weight.training for weight in graph.weights.values()):
+    if _optional(graph):
         body.kernels.add("check_present")
     writer = Writer()
     chosen = included(body.kernels)
@@ -76,6 +76,13 @@ def _write_header(writer: Writer, graph: Graph, body: Body, protocols: str) -> N
     writer.line("Array = np.ndarray")
 
 
+def _optional(graph: Graph) -> list[str]:
+    """Weights that training alone needs; none of them where the graph itself is that of training."""
+    if graph.with_training is graph:
+        return []
+    return [name for name, weight in graph.weights.items() if weight.training]
+
+
 def _version() -> str:
     try:
         return version("cnnc")
@@ -84,15 +91,15 @@ def _version() -> str:
 
 
 def _write_class(writer: Writer, graph: Graph, body: Body) -> None:
-    drops = any(isinstance(node.op, Dropout) for node in graph.nodes)
+    drops = any(isinstance(node.op, Dropout) for node in graph.with_training.nodes)
     statistics = [
         name
-        for node in graph.nodes
+        for node in graph.with_training.nodes
         if isinstance(node.op, BatchNorm)
         for own, name in node.weights.items()
         if own.startswith("running_")
     ]
-    training_only = [name for name, weight in graph.weights.items() if weight.training]
+    training_only = _optional(graph)
     writer.blank(2)
     writer.line(f"class {class_name(graph)}:")
     with writer.indent():
@@ -190,8 +197,8 @@ def _write_forward(writer: Writer, graph: Graph, body: Body, training_only: Sequ
         if body.single is not None:
             writer.line(f"return {body.local(body.outputs[body.single])}")
             return
-        always = {name: value for name, value in body.outputs.items() if not body.in_training(value)}
-        rest = {name: value for name, value in body.outputs.items() if body.in_training(value)}
+        rest = {name: body.outputs[name] for name in body.training_outputs}
+        always = {name: value for name, value in body.outputs.items() if name not in rest}
         _write_pairs(writer, "outputs =" if rest else "return", body, always)
         if rest:
             writer.line("if training:")

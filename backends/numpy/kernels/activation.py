@@ -145,11 +145,11 @@ def erfc(x: Array) -> Array:
     size = np.abs(x)
     small = np.minimum(size, 0.46875)
     middle = np.clip(size, 0.46875, 4)
-    large = np.clip(size, 4, 27)  # e^(-27^2) is 0
+    large = np.clip(size, 4, 28)  # e^(-28^2) is 0
     near = 1 - small * quotient(small * small, ERF_SMALL)
     inverse = 1 / (large * large)
     far = (np.pi**-0.5 - inverse * quotient(inverse, ERFC_LARGE)) / large
-    tail = np.exp(-(np.minimum(size, 27) ** 2)) * np.where(size <= 4, quotient(middle, ERFC_MIDDLE), far)
+    tail = np.exp(-(np.minimum(size, 28) ** 2)) * np.where(size <= 4, quotient(middle, ERFC_MIDDLE), far)
     upper = np.where(size <= 0.46875, near, tail)
     return np.where(x < 0, 2 - upper, upper)
 

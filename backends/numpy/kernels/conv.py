@@ -23,12 +23,15 @@ from backends.numpy.kernels.window import (
 TILE = 1 << 20
 
 
-def tiles(images: int, depth: int, out: tuple[int, ...]) -> Iterator[tuple[slice, slice]]:
-    """Slices of (images, output rows) whose columns, of so many numbers each, hold about `TILE` numbers."""
+def tiles(images: int, depth: int, out: tuple[int, ...], least: int = 0) -> Iterator[tuple[slice, slice]]:
+    """Slices of (images, output rows) whose columns, of `depth` numbers each, hold about `TILE` numbers.
+
+    `least` is what an image takes anyway.
+    """
     rows, numbers_per_row = out[0], depth * int(np.prod(out[1:]))
     per_image = rows * numbers_per_row
     if per_image <= TILE:
-        step = max(1, TILE // per_image)
+        step = max(1, TILE // max(1, per_image, least))
         for first in range(0, images, step):
             yield slice(first, min(first + step, images)), slice(0, rows)
         return
@@ -119,7 +122,7 @@ def conv_weight_gradient(
     rank, filters, kernel = x.ndim - 2, shape[0], shape[2:]
     seen = windows(padded(x, pad, pad_mode), kernel, per_axis(stride, rank), per_axis(dilation, rank))
     total: Array = np.zeros((groups, filters // groups, shape[1] * int(np.prod(kernel))), x.dtype)
-    for images, rows in tiles(x.shape[0], x.shape[1] * int(np.prod(kernel)), d.shape[2:]):
+    for images, rows in tiles(x.shape[0], x.shape[1] * int(np.prod(kernel)), d.shape[2:], total.size):
         part = d[images, :, rows]
         part = part.reshape(part.shape[0], groups, filters // groups, -1)
         total += (part @ columns_of(seen, images, rows, groups).swapaxes(2, 3)).sum(axis=0)
