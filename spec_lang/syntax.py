@@ -6,34 +6,30 @@ A `Template` is a string in which `{expression}` is filled in (`{{` is a brace).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
+from spec_lang.node import Node
 from spec_lang.source import Source, Span
 
 # ---- expressions -----------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Int:
+class Int(Node):
     span: Span
     value: int
 
 
-@dataclass(frozen=True, slots=True)
-class Float:
+class Float(Node):
     span: Span
     value: float
 
 
-@dataclass(frozen=True, slots=True)
-class Bool:
+class Bool(Node):
     span: Span
     value: bool
 
 
-@dataclass(frozen=True, slots=True)
-class String:
+class String(Node):
     """A string without its quotes.  It is plain text here; where the language fills in
     expressions (labels, outputs, messages) the parser gives a `Template` instead."""
 
@@ -41,36 +37,31 @@ class String:
     value: str
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
+class Size(Node):
     """`3x5`: one extent per axis, height before width."""
 
     span: Span
     extents: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+class Name(Node):
     span: Span
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Attribute:
+class Attribute(Node):
     span: Span
     value: Expr
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Index:
+class Index(Node):
     span: Span
     value: Expr
     items: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Argument:
+class Argument(Node):
     """`value` or `name = value` in a call."""
 
     span: Span
@@ -78,16 +69,14 @@ class Argument:
     value: Expr
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Node):
     span: Span
     name: str
     name_span: Span
     arguments: tuple[Argument, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Unary:
+class Unary(Node):
     """`operator` is `-` or `not`."""
 
     span: Span
@@ -95,8 +84,7 @@ class Unary:
     operand: Expr
 
 
-@dataclass(frozen=True, slots=True)
-class Binary:
+class Binary(Node):
     """`operator` is one of `+ - * / // % ** == != <= >= < > and or ..`."""
 
     span: Span
@@ -105,28 +93,24 @@ class Binary:
     right: Expr
 
 
-@dataclass(frozen=True, slots=True)
-class Conditional:
+class Conditional(Node):
     span: Span
     condition: Expr
     then: Expr
     otherwise: Expr
 
 
-@dataclass(frozen=True, slots=True)
-class Tuple:
+class Tuple(Node):
     span: Span
     items: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class List:
+class List(Node):
     span: Span
     items: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Loop:
+class Loop(Node):
     """`for targets in iterable` of a comprehension."""
 
     span: Span
@@ -135,8 +119,7 @@ class Loop:
     iterable: Expr
 
 
-@dataclass(frozen=True, slots=True)
-class Comprehension:
+class Comprehension(Node):
     span: Span
     element: Expr
     loops: tuple[Loop, ...]
@@ -148,8 +131,7 @@ Expr: TypeAlias = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Formatted:
+class Formatted(Node):
     """`{value:03}` in a template: a whole number in a format of Python's (digits, perhaps `d`)."""
 
     span: Span
@@ -157,8 +139,7 @@ class Formatted:
     format: str
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
+class Template(Node):
     """Text with expressions in it: `parts` alternate freely between text and expressions."""
 
     span: Span
@@ -168,8 +149,7 @@ class Template:
 # ---- chains ----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Node):
     """One name of `as`: `name`, `name[i, j]`, or `_`."""
 
     span: Span
@@ -177,8 +157,7 @@ class Target:
     indices: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Apply:
+class Apply(Node):
     """`label: name[i](arguments)`: a layer, a block, a layer value, or the name of a tensor.
 
     `arguments` is None where there are no parentheses; `indices` is empty without brackets.
@@ -192,21 +171,18 @@ class Apply:
     arguments: tuple[Argument, ...] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Branch:
+class Branch(Node):
     span: Span
     body: Body
 
 
-@dataclass(frozen=True, slots=True)
-class ForBranches:
+class ForBranches(Node):
     span: Span
     loop: Loop
     branches: tuple[BranchItem, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class IfBranches:
+class IfBranches(Node):
     """`otherwise` is empty without `else`; `else if` is a tuple of one `IfBranches`."""
 
     span: Span
@@ -218,8 +194,7 @@ class IfBranches:
 BranchItem: TypeAlias = Branch | ForBranches | IfBranches
 
 
-@dataclass(frozen=True, slots=True)
-class Merge:
+class Merge(Node):
     """`label: add { branch {...} ... }`."""
 
     span: Span
@@ -229,8 +204,7 @@ class Merge:
     branches: tuple[BranchItem, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(Node):
     """`label: { ... }`, or with `seq` also without a label."""
 
     span: Span
@@ -239,8 +213,7 @@ class Group:
     body: Body
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(Node):
     """`output name` or `output "a/b"`; a plain name is a template of one text."""
 
     span: Span
@@ -250,8 +223,7 @@ class Output:
 Base: TypeAlias = Apply | Merge | Group | Output
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(Node):
     """One step of a chain.  `targets` is empty without `as`; `unpack` is true for `as (p, q)`."""
 
     span: Span
@@ -263,14 +235,12 @@ class Link:
 # ---- statements ------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Chain:
+class Chain(Node):
     span: Span
     links: tuple[Link, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Dim:
+class Dim(Node):
     """An extent of an input; with a `name` (`H = 224`) it is free at run time."""
 
     span: Span
@@ -278,8 +248,7 @@ class Dim:
     value: Expr
 
 
-@dataclass(frozen=True, slots=True)
-class Input:
+class Input(Node):
     span: Span
     name: str
     name_span: Span
@@ -287,24 +256,21 @@ class Input:
     per_image: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Weight:
+class Weight(Node):
     span: Span
     label: Template
     dims: tuple[Expr, ...]
     arguments: tuple[Argument, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Let:
+class Let(Node):
     span: Span
     name: str
     name_span: Span
     value: Expr
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
+class Function(Node):
     """`let f(x, y) = body`."""
 
     span: Span
@@ -314,22 +280,19 @@ class Function:
     body: Expr
 
 
-@dataclass(frozen=True, slots=True)
-class For:
+class For(Node):
     span: Span
     loop: Loop
     body: Body
 
 
-@dataclass(frozen=True, slots=True)
-class Repeat:
+class Repeat(Node):
     span: Span
     count: Expr
     body: Body
 
 
-@dataclass(frozen=True, slots=True)
-class If:
+class If(Node):
     """`otherwise` is None without `else`; `else if` is a body of one `If`."""
 
     span: Span
@@ -338,33 +301,28 @@ class If:
     otherwise: Body | None
 
 
-@dataclass(frozen=True, slots=True)
-class Aside:
+class Aside(Node):
     span: Span
     body: Body
 
 
-@dataclass(frozen=True, slots=True)
-class Training:
+class Training(Node):
     span: Span
     body: Body
 
 
-@dataclass(frozen=True, slots=True)
-class Expect:
+class Expect(Node):
     span: Span
     condition: Expr
     message: Template | None
 
 
-@dataclass(frozen=True, slots=True)
-class Preprocess:
+class Preprocess(Node):
     span: Span
     body: Body
 
 
-@dataclass(frozen=True, slots=True)
-class InitRule:
+class InitRule(Node):
     """`path` is true where the left side is a string (a path), false for a layer's name."""
 
     span: Span
@@ -374,14 +332,12 @@ class InitRule:
     value: Expr
 
 
-@dataclass(frozen=True, slots=True)
-class Init:
+class Init(Node):
     span: Span
     rules: tuple[InitRule, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Shared:
+class Shared(Node):
     """`shared label: ref(arguments)`, `shared label: { ... }` or `shared label: seq { ... }`.
 
     `base` is an `Apply` or a `Group`; it carries the label.
@@ -398,8 +354,7 @@ Statement: TypeAlias = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(Node):
     """`{ statements }`; the span takes in the braces."""
 
     span: Span
@@ -409,23 +364,20 @@ class Body:
 # ---- definitions -----------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(Node):
     span: Span
     name: str
     default: Expr | None
 
 
-@dataclass(frozen=True, slots=True)
-class Import:
+class Import(Node):
     span: Span
     path: str
     path_span: Span
     names: tuple[tuple[str, Span], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(Node):
     """`doc` is the text of the `##` lines above, without the marks; empty without."""
 
     span: Span
@@ -437,8 +389,7 @@ class Block:
     doc: str
 
 
-@dataclass(frozen=True, slots=True)
-class Model:
+class Model(Node):
     span: Span
     name: str
     name_span: Span
@@ -447,8 +398,7 @@ class Model:
     doc: str
 
 
-@dataclass(frozen=True, slots=True)
-class Variant:
+class Variant(Node):
     """`model name = base(arguments)`."""
 
     span: Span
@@ -460,8 +410,7 @@ class Variant:
     doc: str
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(Node):
     """`name = value` or `name { ... }` of a `train` section."""
 
     span: Span
@@ -470,8 +419,7 @@ class Setting:
     value: Expr | Body
 
 
-@dataclass(frozen=True, slots=True)
-class Train:
+class Train(Node):
     span: Span
     name: str
     name_span: Span
@@ -481,8 +429,7 @@ class Train:
 Definition: TypeAlias = Import | Let | Function | Block | Model | Variant | Train
 
 
-@dataclass(frozen=True, slots=True)
-class Comment:
+class Comment(Node):
     """`text` starts with its `#`; `own_line` is false for a comment behind code."""
 
     span: Span
@@ -490,8 +437,7 @@ class Comment:
     own_line: bool
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(Node):
     source: Source
     definitions: tuple[Definition, ...]
     comments: tuple[Comment, ...]

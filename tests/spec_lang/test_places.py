@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass
-
 import pytest
 
 from spec_lang import syntax
+from spec_lang.node import Node
 from spec_lang.parser import parse, parse_expression
 from spec_lang.source import Source, Span
 
@@ -27,11 +26,11 @@ def nodes(node):
     if isinstance(node, tuple):
         for item in node:
             yield from nodes(item)
-    elif is_dataclass(node):
+    elif isinstance(node, Node):
         yield node
-        for f in fields(node):
-            if f.name not in ("source", "comments"):
-                value = getattr(node, f.name)
+        for name in node.__match_args__:
+            if name not in ("source", "comments"):
+                value = getattr(node, name)
                 if not isinstance(value, Span):
                     yield from nodes(value)
 
@@ -85,8 +84,8 @@ def test_names_have_places_of_their_own():
 
 def test_children_lie_within_their_parents():
     for node in ALL:
-        for f in fields(node):
-            value = getattr(node, f.name)
+        for name in node.__match_args__:
+            value = getattr(node, name)
             for child in value if isinstance(value, tuple) else (value,):
                 span = getattr(child, "span", None)
                 if span is not None:
@@ -103,3 +102,25 @@ def test_an_expression_alone_can_be_parsed():
     value = parse_expression(Source("--set", "[1, 2 * 3]"))
     assert isinstance(value, syntax.List)
     assert value.items[1].span.text == "2 * 3"
+
+
+def test_nodes_behave_as_frozen_dataclasses_do():
+    span = Span(Source("t", "3"), 0, 1)
+    three = syntax.Int(span, 3)
+    assert three == syntax.Int(span=span, value=3) == syntax.Int(span, value=3)
+    assert three != syntax.Int(span, 4) and three != syntax.Float(span, 3)
+    assert hash(three) == hash(syntax.Int(span, 3))
+    assert repr(three).startswith("Int(span=Span(") and repr(three).endswith("value=3)")
+    for wrong in (
+        lambda: syntax.Int(span),
+        lambda: syntax.Int(span, 3, 4),
+        lambda: syntax.Int(span, 3, worth=4),
+    ):
+        with pytest.raises(TypeError):
+            wrong()
+    for change in (lambda: setattr(three, "value", 4), lambda: delattr(three, "value")):
+        with pytest.raises(AttributeError):
+            change()
+    match three:
+        case syntax.Int(_, value):
+            assert value == 3

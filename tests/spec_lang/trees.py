@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass
 from typing import Any
 
 import pytest
 
 from spec_lang.diagnostics import Diagnostic, SpecError
+from spec_lang.node import Node
 from spec_lang.parser import parse
 from spec_lang.source import Source, Span
-from spec_lang.syntax import File
 
 
 def plain(node: Any) -> Any:
@@ -19,9 +18,8 @@ def plain(node: Any) -> Any:
         return None
     if isinstance(node, tuple):
         return tuple(plain(item) for item in node)
-    if is_dataclass(node):
-        skipped = ("source", "comments") if isinstance(node, File) else ()
-        values = [getattr(node, f.name) for f in fields(node) if f.name not in skipped]
+    if isinstance(node, Node):
+        values = [getattr(node, name) for name in node.__match_args__ if name not in ("source", "comments")]
         return (type(node).__name__, *(plain(v) for v in values if not isinstance(v, Span)))
     return node
 
