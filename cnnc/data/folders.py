@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnc.data.base import DataError, Dataset, Image, Images, Split, stratified, wrong
-from cnnc.weights_io.regular import open_regular
+from cnnc.reading import open_regular
 from spec_lang.limits import DEFAULT_LIMITS, Limits
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
@@ -94,7 +94,7 @@ def read_image(path: str | Path, channels: int, limits: Limits = DEFAULT_LIMITS)
         raise wrong("E709", "Pillow is needed to read images, and is not installed",
                     help=('pip install "cnnc[train]"',)) from None
     shown = str(path)
-    file, _ = open_regular(path, MAX_FILE, error=DataError, code="E700")
+    file, _ = open_regular(path, MAX_FILE, DataError, "E700")
     try:
         with file, warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnc.data.base import ArrayImages, DataError, Dataset, Labels, Split, stratified, wrong
-from cnnc.weights_io.regular import open_regular
+from cnnc.reading import open_regular
 from compiler.initial import check_memory
 from spec_lang.limits import DEFAULT_LIMITS, Limits
 
@@ -83,7 +83,7 @@ def read(path: Path, rank: int, limits: Limits = DEFAULT_LIMITS) -> NDArray[np.u
     one that is too large.
     """
     shown = str(path)
-    file, size = open_regular(path, limits.allocation_bytes, error=DataError, code="E700")
+    file, size = open_regular(path, limits.allocation_bytes, DataError, "E700")
     with file:
         packed = file.read(2) == b"\x1f\x8b"
         file.seek(0)

@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from cnnc.reading import open_regular
 from cnnc.weights_io import safetensors, torch_file
 from cnnc.weights_io.entries import Entry, WeightsFile
-from cnnc.weights_io.regular import open_regular
 from compiler.graph import Graph
 from compiler.initial import check_memory
 from compiler.weights import Report, WeightsError, match
@@ -52,7 +52,7 @@ def read(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS) -> Weigh
 
     Raises `WeightsError`, see the readers.
     """
-    file, _ = open_regular(path, limits.allocation_bytes)
+    file, _ = open_regular(path, limits.allocation_bytes, WeightsError, "E515")
     with file:
         first = file.read(9)
     if first[8:9] == b"{":

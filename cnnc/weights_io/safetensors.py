@@ -17,8 +17,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cnnc.files import write_atomically
+from cnnc.reading import open_regular
 from cnnc.weights_io.entries import Entry, WeightsFile
-from cnnc.weights_io.regular import open_regular
 from compiler.initial import check_memory
 from compiler.weights import WeightsError
 from spec_lang.diagnostics import Diagnostic
@@ -114,7 +114,7 @@ def read(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS) -> Weigh
             is not as it should be (with the byte), E517 a checksum that differs.
     """
     shown = os.fspath(path)
-    file, size = open_regular(path, limits.allocation_bytes)
+    file, size = open_regular(path, limits.allocation_bytes, WeightsError, "E515")
     with file:
         length, header = _header(file.read(min(size, 8)), file, size, shown)
         metadata, described = _checked(header, size - 8 - length, length, shown)

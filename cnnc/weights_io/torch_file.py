@@ -13,8 +13,8 @@ import zipfile
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from cnnc.reading import open_regular
 from cnnc.weights_io.entries import Entry, WeightsFile
-from cnnc.weights_io.regular import open_regular
 from compiler.weights import WeightsError
 from spec_lang.diagnostics import Diagnostic
 from spec_lang.limits import DEFAULT_LIMITS, Limits
@@ -40,7 +40,7 @@ def read(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS) -> Weigh
             PyTorch is not installed.
     """
     shown = os.fspath(path)
-    file, size = open_regular(path, limits.allocation_bytes)
+    file, size = open_regular(path, limits.allocation_bytes, WeightsError, "E515")
     with file:
         if zipfile.is_zipfile(file):
             _check_archive(file, size, shown, limits)

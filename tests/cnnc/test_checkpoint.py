@@ -13,7 +13,11 @@ from compiler.training import TrainingError
 from compiler.weights import WeightsError
 from spec_lang.source import Source
 
-GRAPH = load(Source("test.cnn", "model m { input image: [1, 8, 8]\n    conv(4, 3x3) -> batchnorm -> flatten -> fc(3)\n}"))
+GRAPH = load(
+    Source(
+        "test.cnn", "model m { input image: [1, 8, 8]\n    conv(4, 3x3) -> batchnorm -> flatten -> fc(3)\n}"
+    )
+)
 IDENTITY = {"settings": "train(epochs = 3)", "seed": "0", "backend": "numpy", "data": "0123"}
 SAVED = Checkpoint(
     initial_weights(GRAPH, 1),

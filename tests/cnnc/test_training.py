@@ -25,7 +25,7 @@ from spec_lang.source import Source
 # Batch normalisation has state that the loss does not show, and dropout has random numbers.
 TEXT = """model m(classes = 3) { input image: [1, 6, 7]
     preprocess { rescale(1 / 255) }
-    conv(4, 3x3) -> batchnorm -> relu -> dropout(0.2) -> maxpool(2x2)
+    conv(4, 3x3) -> batchnorm -> relu -> dropout(0.2) -> maxpool(2x2, round = ceil)
     flatten -> fc(classes) TAIL
 }
 """
@@ -50,8 +50,12 @@ def data(classes=3):
 
 
 def settings(**changes):
-    return replace(TrainSettings(optimizer=Sgd(lr=0.05, momentum=0.9, decay=1e-3), schedule=Cosine(warmup=0.5),
-                                 epochs=3, batch=16), **changes)
+    return replace(
+        TrainSettings(
+            optimizer=Sgd(lr=0.05, momentum=0.9, decay=1e-3), schedule=Cosine(warmup=0.5), epochs=3, batch=16
+        ),
+        **changes,
+    )
 
 
 def with_settings(**changes):
@@ -138,7 +142,9 @@ def test_a_resume_into_other_settings_is_refused(tmp_path):
 def test_with_a_constant_rate_epochs_can_be_added(tmp_path):
     graph = with_settings(schedule=Constant())
     train(graph, data(), backend="numpy", epochs=1, out=tmp_path / "x")
-    more = train(graph, data(), backend="numpy", epochs=3, out=tmp_path / "x", resume=last_path(tmp_path / "x"))
+    more = train(
+        graph, data(), backend="numpy", epochs=3, out=tmp_path / "x", resume=last_path(tmp_path / "x")
+    )
     once = train(graph, data(), backend="numpy", epochs=3, out=tmp_path / "y")
     assert [e.test for e in more.epochs] == [e.test for e in once.epochs]
     assert all(np.array_equal(more.weights[name], once.weights[name]) for name in once.weights)
@@ -149,7 +155,9 @@ def test_the_saved_best_is_the_epoch_that_did_best_and_evaluates_to_its_accuracy
     result = train(with_settings(metrics=("accuracy", "top5")), data(), backend=backend, out=tmp_path / "x")
     accuracies = [epoch.test["accuracy"] for epoch in result.epochs]
     assert result.best == accuracies.index(max(accuracies)) and result.accuracy == max(accuracies)
-    assert [e.best for e in result.epochs] == [a > max([-1.0, *accuracies[:i]]) for i, a in enumerate(accuracies)]
+    assert [e.best for e in result.epochs] == [
+        a > max([-1.0, *accuracies[:i]]) for i, a in enumerate(accuracies)
+    ]
     loaded = weights_io.load(tmp_path / "x", GRAPH)
     assert loaded.classes == ("a", "b", "c")
     measured = evaluate(GRAPH, loaded.weights, data(), backend, classes=loaded.classes)
@@ -266,7 +274,9 @@ def test_data_with_other_classes_is_refused():
 
 def test_the_metrics_are_those_of_a_small_table():
     tally = Tally(7)
-    logits = np.array([[9, 0, 0, 0, 0, 0, 0], [7, 6, 5, 4, 3, 2, 1], [7, 6, 5, 4, 3, 2, 1], [0, 0, 0, 0, 0, 0, 1.0]])
+    logits = np.array(
+        [[9, 0, 0, 0, 0, 0, 0], [7, 6, 5, 4, 3, 2, 1], [7, 6, 5, 4, 3, 2, 1], [0, 0, 0, 0, 0, 0, 1.0]]
+    )
     tally.add(logits, np.array([0, 4, 5, 6]))
     numbers = tally.metrics()
     assert (numbers["accuracy"], numbers["top5"]) == (0.5, 0.75)
@@ -301,7 +311,7 @@ def lenet():
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_lenet_learns_the_digits_quickly(backend):
     graph = lenet()
-    assert train(graph, open_data("digits", graph), backend=backend, epochs=4).accuracy >= 0.93
+    assert train(graph, open_data("digits", graph), backend=backend, epochs=2).accuracy >= 0.87
 
 
 @pytest.mark.long

@@ -65,7 +65,9 @@ TORCH = [
 
 
 @pytest.mark.parametrize("shape", [CONV, DENSE], ids=["conv", "fc"])
-@pytest.mark.parametrize(("rule", "arguments", "peer"), [row[1:] for row in TORCH], ids=[row[0] for row in TORCH])
+@pytest.mark.parametrize(
+    ("rule", "arguments", "peer"), [row[1:] for row in TORCH], ids=[row[0] for row in TORCH]
+)
 def test_a_rule_has_the_moments_of_pytorchs(rule, arguments, peer, shape):
     ours = numbers(weight(shape, rule, **arguments))
     torch.manual_seed(1)
@@ -152,14 +154,23 @@ def test_the_numbers_are_fixed_for_ever():
 def test_the_numbers_do_not_depend_on_the_number_of_threads():
     code = ("import hashlib; from compiler.sampling import Stream; "
             "print(hashlib.sha256(Stream(0, 'a').orthogonal(160, 500, 1.0).tobytes()).hexdigest())")
-    made = {subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True,
-                           env={**os.environ, "OPENBLAS_NUM_THREADS": threads, "OMP_NUM_THREADS": threads}).stdout
-            for threads in ("1", "2")}
+    made = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            check=True,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "OPENBLAS_NUM_THREADS": threads, "OMP_NUM_THREADS": threads},
+        ).stdout
+        for threads in ("1", "2")
+    }
     assert len(made) == 1
 
 
 def test_a_weight_depends_on_the_seed_and_its_name_alone():
-    text = "model m { input image: [1, 9, 9]\n    first: conv(4, 3x3)\n    MORE\n    flatten -> last: fc(2)\n}\n"
+    text = (
+        "model m { input image: [1, 9, 9]\n    first: conv(4, 3x3)\n    MORE\n    flatten -> last: fc(2)\n}\n"
+    )
     short = initial_weights(spec(text.replace("MORE", "relu")), seed=1)
     long = initial_weights(spec(text.replace("MORE", "conv(4, 1x1)")), seed=1)
     other = initial_weights(spec(text.replace("MORE", "relu")), seed=2)
@@ -204,7 +215,9 @@ def test_more_bytes_than_the_limit_are_refused_before_any_is_allocated(limit, re
     if refused:
         with pytest.raises(initial.TooLarge) as caught:
             initial_weights(graph, limits=Limits(allocation_bytes=limit))
-        assert caught.value.diagnostics[0].code == "E450" and "400 bytes" in caught.value.diagnostics[0].message
+        assert (
+            caught.value.diagnostics[0].code == "E450" and "400 bytes" in caught.value.diagnostics[0].message
+        )
     else:
         assert len(initial_weights(graph, limits=Limits(allocation_bytes=limit))) == 2
 
@@ -335,5 +348,7 @@ def test_rules_that_cannot_train_or_do_not_fit_are_refused(target, is_path, rule
 
 def test_all_faulty_rules_are_reported_at_once():
     with pytest.raises(Faults) as caught:
-        resolve(NAMES, [Rule("conv", False, bind_rule("zeros"), 1), Rule("nothing", True, bind_rule("he"), 2)])
+        resolve(
+            NAMES, [Rule("conv", False, bind_rule("zeros"), 1), Rule("nothing", True, bind_rule("he"), 2)]
+        )
     assert [(place, fault.code) for place, fault in caught.value.faults] == [(1, "E502"), (2, "E501")]

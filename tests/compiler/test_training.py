@@ -89,7 +89,11 @@ def test_a_setting_that_cannot_be_is_refused_at_its_place(name, value, code, say
 def test_all_mistakes_are_reported_at_once_each_at_its_place():
     with pytest.raises(Faults) as caught:
         bind_settings([("epochs", 0, 1), ("batch", 2, 2), ("batch", 3, 3), ("rate", 1, 4)])
-    assert [(place, fault.code) for place, fault in caught.value.faults] == [(1, "E801"), (3, "E802"), (4, "E800")]
+    assert [(place, fault.code) for place, fault in caught.value.faults] == [
+        (1, "E801"),
+        (3, "E802"),
+        (4, "E800"),
+    ]
 
 
 @pytest.mark.parametrize(("items", "place"), [
@@ -106,7 +110,9 @@ def test_settings_that_contradict_each_other_are_refused(items, place):
 
 def test_epochs_and_batch_can_be_given_from_outside():
     settings = TrainSettings(schedule=Cosine(warmup=2.0), epochs=10)
-    assert adjusted(settings, epochs=20, batch=8) == TrainSettings(schedule=Cosine(warmup=2.0), epochs=20, batch=8)
+    assert adjusted(settings, epochs=20, batch=8) == TrainSettings(
+        schedule=Cosine(warmup=2.0), epochs=20, batch=8
+    )
     assert adjusted(settings, epochs=1).schedule == Cosine(warmup=0.5)
     assert adjusted(settings) == settings
     with pytest.raises(Fault) as caught:

@@ -38,25 +38,50 @@ def test_the_right_file_fits():
     assert report.diagnostics() == () and report.notes() == ()
 
 
-@pytest.mark.parametrize(("file", "training", "codes", "field", "value"), [
-    (changed(head__bias=None), False, ["E510"], "missing", ("head.bias",)),
-    (changed(tail__bias=((3,), "float32")), False, ["E511"], "unexpected", ("tail.bias",)),
-    (changed(head__weight=((144, 3), "float32")), False, ["E512"], "misshaped",
-     (Misfit("head.weight", (3, 144), (144, 3)),)),
-    (changed(head__bias=((), "float32")), False, ["E512"], "misshaped", (Misfit("head.bias", (3,), ()),)),
-    (changed(head__bias=((3,), "int64")), False, ["E513"], "refused", (("head.bias", "int64"),)),
-    (changed(head__bias=((3,), "bool")), False, ["E513"], "refused", (("head.bias", "bool"),)),
-    (changed(head__bias=((3,), "complex64")), False, ["E513"], "refused", (("head.bias", "complex64"),)),
-    (changed(head__bias=((3,), "quantised")), False, ["E513"], "refused", (("head.bias", "quantised"),)),
-    (changed(head__bias=((3,), "float8_e4m3")), False, ["E513"], "refused", (("head.bias", "float8_e4m3"),)),
-    (changed(aux__weight=None, aux__bias=None), False, [], "absent", ("aux.weight", "aux.bias")),
-    (changed(aux__weight=None, aux__bias=None), True, ["E510", "E510"], "missing", ("aux.weight", "aux.bias")),
-    (changed(head__bias=((3,), "float64")), False, [], "converted", (("head.bias", "float64"),)),
-    (changed(head__bias=((3,), "bfloat16")), False, [], "converted", (("head.bias", "bfloat16"),)),
-    (changed(batchnorm1__num_batches_tracked=((), "int64")), False, [], "ignored",
-     ("batchnorm1.num_batches_tracked",)),
-    ({"module." + name: entry for name, entry in RIGHT.items()}, False, [], "stripped", "module."),
-])
+@pytest.mark.parametrize(
+    ("file", "training", "codes", "field", "value"),
+    [
+        (changed(head__bias=None), False, ["E510"], "missing", ("head.bias",)),
+        (changed(tail__bias=((3,), "float32")), False, ["E511"], "unexpected", ("tail.bias",)),
+        (
+            changed(head__weight=((144, 3), "float32")),
+            False,
+            ["E512"],
+            "misshaped",
+            (Misfit("head.weight", (3, 144), (144, 3)),),
+        ),
+        (changed(head__bias=((), "float32")), False, ["E512"], "misshaped", (Misfit("head.bias", (3,), ()),)),
+        (changed(head__bias=((3,), "int64")), False, ["E513"], "refused", (("head.bias", "int64"),)),
+        (changed(head__bias=((3,), "bool")), False, ["E513"], "refused", (("head.bias", "bool"),)),
+        (changed(head__bias=((3,), "complex64")), False, ["E513"], "refused", (("head.bias", "complex64"),)),
+        (changed(head__bias=((3,), "quantised")), False, ["E513"], "refused", (("head.bias", "quantised"),)),
+        (
+            changed(head__bias=((3,), "float8_e4m3")),
+            False,
+            ["E513"],
+            "refused",
+            (("head.bias", "float8_e4m3"),),
+        ),
+        (changed(aux__weight=None, aux__bias=None), False, [], "absent", ("aux.weight", "aux.bias")),
+        (
+            changed(aux__weight=None, aux__bias=None),
+            True,
+            ["E510", "E510"],
+            "missing",
+            ("aux.weight", "aux.bias"),
+        ),
+        (changed(head__bias=((3,), "float64")), False, [], "converted", (("head.bias", "float64"),)),
+        (changed(head__bias=((3,), "bfloat16")), False, [], "converted", (("head.bias", "bfloat16"),)),
+        (
+            changed(batchnorm1__num_batches_tracked=((), "int64")),
+            False,
+            [],
+            "ignored",
+            ("batchnorm1.num_batches_tracked",),
+        ),
+        ({"module." + name: entry for name, entry in RIGHT.items()}, False, [], "stripped", "module."),
+    ],
+)
 def test_what_differs_is_reported_exactly(file, training, codes, field, value):
     report = match(GRAPH, file, training=training)
     assert getattr(report, field) == value

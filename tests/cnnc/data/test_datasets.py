@@ -20,9 +20,14 @@ from spec_lang.source import Source
 
 def model(channels=1, size=8, classes=10, steps="", extra=""):
     section = f"preprocess {{ {steps} }}\n" if steps else ""
-    return load(Source("test.cnn", f"""model m(classes = {classes}) {{ input image: [{channels}, {size}, {size}]
+    return load(
+        Source(
+            "test.cnn",
+            f"""model m(classes = {classes}) {{ input image: [{channels}, {size}, {size}]
     {section}{extra}flatten -> fc(classes)
-}}"""))
+}}""",
+        )
+    )
 
 
 def diagnostic(call, *arguments):
@@ -112,7 +117,9 @@ def test_a_folder_is_read_in_the_channels_of_the_model_and_brought_to_its_size(t
 def test_a_grey_data_set_serves_a_model_of_three_channels_with_equal_channels():
     graph = model(3)
     batch = Prepared(open_data("digits", graph).train, graph).take(range(5))
-    assert np.array_equal(batch[:, 0], batch[:, 1]) and np.array_equal(batch[:, 0], batch[:, 2]) and batch.any()
+    assert (
+        np.array_equal(batch[:, 0], batch[:, 1]) and np.array_equal(batch[:, 0], batch[:, 2]) and batch.any()
+    )
 
 
 def test_images_are_the_same_whether_kept_in_memory_or_made_batch_by_batch(monkeypatch):
@@ -144,4 +151,6 @@ def test_mnist_is_what_it_is_known_to_be():
         digest = hashlib.md5(gzip.decompress(packed.read_bytes()), usedforsecurity=False).hexdigest()
         assert digest == "6bbc9ace898e44ae57da46a324031adb"
     pixels = np.stack(data.train.images.take(range(60_000))) / np.float32(255)
-    assert pixels.mean() == pytest.approx(0.13066, abs=1e-4) and pixels.std() == pytest.approx(0.30811, abs=1e-4)
+    assert pixels.mean() == pytest.approx(0.13066, abs=1e-4) and pixels.std() == pytest.approx(
+        0.30811, abs=1e-4
+    )

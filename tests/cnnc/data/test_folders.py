@@ -35,7 +35,9 @@ def test_a_folder_per_class_is_split_by_the_seed_with_classes_in_order_of_name(t
     assert data.classes == ("ant", "cat", "zebra") and data.named
     assert (len(data.train), len(data.test)) == (24, 6)
     assert np.bincount(data.test.labels).tolist() == [2, 2, 2]
-    values = {int(i.flat[0]) for split in (data.train, data.test) for i in split.images.take(range(len(split)))}
+    values = {
+        int(i.flat[0]) for split in (data.train, data.test) for i in split.images.take(range(len(split)))
+    }
     assert values == set(range(30))
     for image, label in zip(data.test.images.take(range(6)), data.test.labels, strict=True):
         assert int(image.flat[0]) // 10 == {0: 1, 1: 2, 2: 0}[int(label)]
@@ -43,7 +45,13 @@ def test_a_folder_per_class_is_split_by_the_seed_with_classes_in_order_of_name(t
 
 @pytest.mark.parametrize("held", ["test", "val", "valid", "validation"])
 def test_a_split_that_is_there_is_used(tmp_path, held):
-    for part, name, value in [("train", "a", 1), ("train", "b", 2), ("train", "c", 3), (held, "c", 4), (held, "a", 5)]:
+    for part, name, value in [
+        ("train", "a", 1),
+        ("train", "b", 2),
+        ("train", "c", 3),
+        (held, "c", 4),
+        (held, "a", 5),
+    ]:
         picture(tmp_path / part / name / "x.png", value)
     data = folders.load(tmp_path, 3)
     assert data.train.labels.tolist() == [0, 1, 2]
@@ -85,7 +93,9 @@ def test_an_image_is_read_in_every_lossless_format(tmp_path, suffix):
     Image.fromarray(COLOUR).save(path, **({"lossless": True} if suffix == "webp" else {}))
     assert np.array_equal(read_image(path, 3), COLOUR.transpose(2, 0, 1))
     grey = read_image(path, 1)
-    assert grey.shape == (1, 9, 14) and np.array_equal(grey[0], np.asarray(Image.fromarray(COLOUR).convert("L")))
+    assert grey.shape == (1, 9, 14) and np.array_equal(
+        grey[0], np.asarray(Image.fromarray(COLOUR).convert("L"))
+    )
 
 
 def test_a_jpeg_is_read_as_pillow_reads_it(tmp_path):
@@ -105,7 +115,9 @@ def test_every_mode_becomes_grey_or_rgb(tmp_path, mode):
     assert read_image(path, 3).shape == (3, 9, 14) and read_image(path, 1).shape == (1, 9, 14)
 
 
-@pytest.mark.parametrize("content", [b"", b"not an image", b"\x89PNG\r\n\x1a\n" + bytes(30), b"%!PS-Adobe-3.0 EPSF-3.0\n"])
+@pytest.mark.parametrize(
+    "content", [b"", b"not an image", b"\x89PNG\r\n\x1a\n" + bytes(30), b"%!PS-Adobe-3.0 EPSF-3.0\n"]
+)
 def test_a_file_that_is_no_image_is_refused_and_not_quoted(tmp_path, content):
     (tmp_path / "x.png").write_bytes(content)
     assert diagnostic(read_image, tmp_path / "x.png", 3).code == "E707"

@@ -134,8 +134,15 @@ def test_images_and_labels_that_differ_in_number_are_refused(tmp_path):
     assert code(idx.load, path) == "E708"
 
 
-@pytest.mark.parametrize("gone", ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-labels-idx1-ubyte",
-                                  "t10k-images-idx3-ubyte"])
+@pytest.mark.parametrize(
+    "gone",
+    [
+        "train-images-idx3-ubyte",
+        "train-labels-idx1-ubyte",
+        "t10k-labels-idx1-ubyte",
+        "t10k-images-idx3-ubyte",
+    ],
+)
 def test_a_folder_that_lacks_a_companion_is_refused(tmp_path, gone):
     path = folder(tmp_path / "set")
     (path / gone).unlink()

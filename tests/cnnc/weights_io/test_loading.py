@@ -85,7 +85,9 @@ def test_a_file_of_pytorch_with_counters_and_a_wrapper_fits(tmp_path):
     loaded = weights_io.load(tmp_path / "a.pth", GRAPH)
     assert same(loaded.weights, WEIGHTS) and all(a.dtype == np.float32 for a in loaded.weights.values())
     text = "\n".join(loaded.notes)
-    assert "`module.`" in text and "float64" in text and "num_batches_tracked" in text and "`state_dict`" in text
+    assert (
+        "`module.`" in text and "float64" in text and "num_batches_tracked" in text and "`state_dict`" in text
+    )
 
 
 def test_a_mistake_in_the_file_changes_nothing_and_is_reported_whole(tmp_path):

@@ -34,8 +34,11 @@ def numbers(path, **more):
 
 def same(left, right):
     return left.keys() == right.keys() and all(
-        np.array_equal(left[n], right[n]) and left[n].dtype == right[n].dtype and left[n].shape == right[n].shape
-        for n in left)
+        np.array_equal(left[n], right[n])
+        and left[n].dtype == right[n].dtype
+        and left[n].shape == right[n].shape
+        for n in left
+    )
 
 
 def raw(header, data=b"", length=None):
@@ -199,9 +202,11 @@ def test_a_file_at_the_limit_is_read_and_one_beyond_is_not(tmp_path, over):
         assert len(ours.read(path, limits).entries) == 1
 
 
-JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-                    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
-                    max_leaves=6)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=6,
+)
 LIKELY = st.fixed_dictionaries({
     "dtype": st.sampled_from(["F32", "F64", "I64", "BF16"]) | JSON,
     "shape": st.lists(st.integers(-1, 4), max_size=3) | JSON,

@@ -15,7 +15,9 @@ from cnnc.weights_io import torch_file
 from compiler.weights import WeightsError
 from spec_lang.limits import Limits
 
-STATE = OrderedDict([("conv1.weight", torch.arange(24.0).reshape(2, 3, 4) / 7), ("bias", torch.tensor([0.5, 2.0]))])
+STATE = OrderedDict(
+    [("conv1.weight", torch.arange(24.0).reshape(2, 3, 4) / 7), ("bias", torch.tensor([0.5, 2.0]))]
+)
 
 
 def refused(path, limits=None):
@@ -102,10 +104,16 @@ def test_a_plain_pickle_is_refused(tmp_path):
     assert refused(path).code == "E515"
 
 
-@pytest.mark.parametrize(("held", "says"), [
-    ([torch.ones(2)], "no dictionary"), (torch.ones(2), "no dictionary"), ({"x": 1}, "`x` is not a tensor"),
-    ({1: torch.ones(1)}, "more than weights"), ({"state_dict": {"x": [torch.ones(1)]}}, "`x` is not a tensor"),
-])
+@pytest.mark.parametrize(
+    ("held", "says"),
+    [
+        ([torch.ones(2)], "no dictionary"),
+        (torch.ones(2), "no dictionary"),
+        ({"x": 1}, "`x` is not a tensor"),
+        ({1: torch.ones(1)}, "more than weights"),
+        ({"state_dict": {"x": [torch.ones(1)]}}, "`x` is not a tensor"),
+    ],
+)
 def test_something_other_than_a_dictionary_of_tensors_is_refused(tmp_path, held, says):
     path = tmp_path / "a.pth"
     torch.save(held, path)
@@ -122,7 +130,11 @@ def test_a_tensor_that_is_larger_than_its_numbers_is_refused(tmp_path, tensor):
     path = tmp_path / "a.pth"
     torch.save({"fc.weight": tensor}, path)
     diagnostic = refused(path)
-    assert diagnostic.code == "E518" and "`fc.weight`" in diagnostic.message and f"{tensor.numel():,}" in diagnostic.message
+    assert (
+        diagnostic.code == "E518"
+        and "`fc.weight`" in diagnostic.message
+        and f"{tensor.numel():,}" in diagnostic.message
+    )
 
 
 def repacked(source, target, compression):

@@ -6,12 +6,11 @@ import os
 import stat
 from io import BufferedReader
 
-from compiler.weights import WeightsError
 from spec_lang.diagnostics import Diagnostic, Error
 
 
-def open_regular(path: str | os.PathLike[str], limit: int, *, error: type[Error] = WeightsError,
-                 code: str = "E515") -> tuple[BufferedReader, int]:
+def open_regular(path: str | os.PathLike[str], limit: int, error: type[Error],
+                 code: str) -> tuple[BufferedReader, int]:
     """The file, open for reading, and its size in bytes.
 
     FIFOs and devices are refused before they can block.  Raises `error` with `code` for what is no readable
