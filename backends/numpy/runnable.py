@@ -15,6 +15,7 @@ from backends.numpy.emit import EMITTERS
 from backends.numpy.emit.module import class_name, file_name, module_source
 from compiler.graph import Graph
 from compiler.ops.base import Op
+from compiler.ops.norm import BatchNorm
 from spec_lang.diagnostics import Diagnostic
 
 if TYPE_CHECKING:
@@ -120,12 +121,30 @@ class NumpyRunnable(Runnable):
     def _forward(self, inputs: Mapping[str, Array], training: bool, keep: bool) -> dict[str, Array]:
         arrays = {name: np.asarray(array) for name, array in inputs.items()}
         graph = self.graph.with_training if training else self.graph
-        check_inputs(graph, arrays)
+        rows = check_inputs(graph, arrays)
+        if training:
+            check_training(graph, rows, self.model.weights)
         given = self.model.forward(*(arrays[name] for name in graph.inputs), training=training, keep=keep)
         if self._several:
             outputs: dict[str, Array] = given
             return outputs
         return {next(iter(graph.outputs)): given}
+
+
+def check_training(graph: Graph, rows: Mapping[str, int], weights: Mapping[str, Array]) -> None:
+    """Refuse to train without the weights of training (E608), or batchnorm on one number per channel (E606)."""
+    _check_weights(graph, weights)
+    for node in graph.nodes:
+        x = node.inputs[0].type
+        if isinstance(node.op, BatchNorm) and x.elements == x.shape[0] and rows.get(x.rows or "") == 1:
+            raise BackendError(
+                Diagnostic(
+                    "E606",
+                    f"`{node.name}` cannot train on one row: its statistics need more than one number per channel",
+                    node.span,
+                    help=("take a larger batch",),
+                )
+            )
 
 
 def _check_weights(graph: Graph, weights: Mapping[str, Array]) -> None:

@@ -19,7 +19,22 @@ from compiler.ops.base import TensorType
 from compiler.ops.reshape import Identity
 
 #: Names that the generated methods use for themselves.
-RESERVED = ("np", "self", "w", "s", "g", "x", "d", "training", "keep", "inputs", "gradients", "more", "Array")
+RESERVED = (
+    "np",
+    "self",
+    "w",
+    "s",
+    "g",
+    "x",
+    "d",
+    "training",
+    "keep",
+    "inputs",
+    "gradients",
+    "more",
+    "Array",
+    "Arrays",
+)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ def class_name(graph: Graph) -> str:
     """The model's name in the form of a class: `vgg16_bn` becomes `Vgg16Bn`."""
     words = [word for word in identifier(graph.name).split("_") if word]
     made = "".join(word[0].upper() + word[1:] for word in words) or "Model"
-    return Names((*kernels(), "Array")).fresh(made)
+    return Names((*kernels(), "Array", "Arrays")).fresh(made)
 
 
 def file_name(graph: Graph) -> str:
@@ -74,6 +74,7 @@ def _write_header(writer: Writer, graph: Graph, body: Body, protocols: str) -> N
     writer.line("import numpy as np")
     writer.blank()
     writer.line("Array = np.ndarray")
+    writer.line("Arrays = dict[str, Array]")
 
 
 def _optional(graph: Graph) -> list[str]:
@@ -176,13 +177,13 @@ def _signature(name: str, parameters: Iterable[str], options: str, result: str) 
 
 
 def _write_forward(writer: Writer, graph: Graph, body: Body, training_only: Sequence[str]) -> None:
-    result = "Array" if body.single is not None else "dict[str, Array]"
+    result = "Array" if body.single is not None else "Arrays"
     _write_long(
         writer,
         _signature("forward", body.parameters, "training: bool = False, keep: bool | None = None", result),
     )
     with writer.indent():
-        writer.line(f'"""{_result_words(body)} in inference mode, or in training mode.')
+        writer.line(f'"""{_result_words(graph, body)}')
         writer.blank()
         writer.line("`keep` keeps what `backward` needs; it is kept in training unless told otherwise.")
         writer.line('"""')
@@ -207,8 +208,16 @@ def _write_forward(writer: Writer, graph: Graph, body: Body, training_only: Sequ
             writer.line("return outputs")
 
 
-def _result_words(body: Body) -> str:
-    return "The output" if body.single is not None else "The outputs by name"
+def _result_words(graph: Graph, body: Body) -> str:
+    """What `forward` gives, and what differs in training."""
+    result = "The output" if body.single is not None else "The outputs by name"
+    ops = {type(node.op) for node in body.nodes}
+    training = [
+        *(["with those of training"] if graph.with_training is not graph else []),
+        *(["with dropout"] if Dropout in ops else []),
+        *(["with the statistics of the batch"] if BatchNorm in ops else []),
+    ]
+    return f"{result}; in `training` {', '.join(training)}." if training else f"{result}."
 
 
 def _write_pairs(writer: Writer, start: str, body: Body, values: Mapping[str, Value]) -> None:
@@ -229,7 +238,7 @@ def _write_backward(writer: Writer, graph: Graph, body: Body) -> None:
         start = f"def backward(self, {given}: Array"
     else:
         start = "def backward(self, gradients: Mapping[str, Array]"
-    writer.line(f"{start}, *, inputs: bool = True) -> tuple[dict[str, Array], dict[str, Array]]:")
+    writer.line(f"{start}, *, inputs: bool = True) -> tuple[Arrays, Arrays]:")
     with writer.indent():
         given = "that of the output" if body.single is not None else "those of the outputs, by name"
         writer.line(
@@ -246,7 +255,7 @@ def _write_backward(writer: Writer, graph: Graph, body: Body) -> None:
         if any("w[" in f"{one.targets} {one.expression}" for one in body.backward):
             writer.line("w = self.weights")
         writer.line("s = self._saved")
-        writer.line("g: dict[str, Array] = {}")
+        writer.line("g: Arrays = {}")
         writer.blank()
         _write_statements(writer, body.backward, "s.training")
         pairs = ", ".join(f"{literal(name)}: {body.gradient(value)}" for name, value in graph.inputs.items())

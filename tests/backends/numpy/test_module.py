@@ -141,8 +141,22 @@ def test_weights_of_training_may_be_missing_until_it_trains() -> None:
     ws = {name: w for name, w in weights_of(graph).items() if not name.startswith("aux")}
     model = NumpyBackend().load(graph, ws, "float64")
     assert list(model.run(inputs_of(graph))) == ["logits"]
-    with pytest.raises(ValueError, match="needed for training.*aux.fc.weight"):
+    with pytest.raises(BackendError, match="E608.*aux.fc.weight"):
         model.run(inputs_of(graph), training=True)
+    with pytest.raises(ValueError, match="needed for training.*aux.fc.weight"):
+        model.model.forward(inputs_of(graph)["image"], training=True)
+
+
+def test_batchnorm_does_not_train_on_one_number() -> None:
+    m = Maker()
+    graph = m.graph(y=m("batchnorm", m.input("image", 4), path="bn"))
+    ws = weights_of(graph)
+    model = NumpyBackend().load(graph, ws)
+    assert model.run({"image": np.ones((1, 4))})["y"].shape == (1, 4)
+    with pytest.raises(BackendError, match="`bn` cannot train on one row"):
+        model.run({"image": np.ones((1, 4))}, training=True)
+    with pytest.raises(ValueError, match="more than one number per channel"):
+        fresh(graph)(ws).forward(np.ones((1, 4)), training=True)
 
 
 BLOCKED = """
