@@ -82,13 +82,26 @@ def show(value: object) -> str:
     if isinstance(value, str):
         return f'"{value}"'
     if isinstance(value, (tuple, list)):
-        return "[" + ", ".join(show(v) for v in value) + "]"
+        return _show_items(value)
     if value is None:
         return "none"
     if isinstance(value, float):
         return repr(value)
     described = getattr(value, "described", None)
     return str(described) if described is not None else str(value)
+
+
+def _show_items(values: Sequence[object], most: int = 200) -> str:
+    """A list, cut short where it is long: nobody reads on, and a value may hold millions."""
+    parts: list[str] = []
+    length = 0
+    for value in values:
+        if length > most:
+            parts.append("...")
+            break
+        parts.append(show(value))
+        length += len(parts[-1]) + 2
+    return "[" + ", ".join(parts) + "]"
 
 
 class Kind:
@@ -456,6 +469,11 @@ class Declared:
         return None
 
     @classmethod
+    def missing(cls, argument: Arg) -> Fault:
+        return Fault("E311", f"{cls.name} needs `{argument.name}`: {argument.doc}",
+                     notes=(f"signature: {cls.signature()}",))
+
+    @classmethod
     def normalised(cls, values: Mapping[str, Any], context: Context) -> dict[str, Any]:
         """Every argument's stored value, defaults filled in.  Faults E311, E312."""
         stored: dict[str, Any] = {}
@@ -463,8 +481,7 @@ class Declared:
             if a.name in values:
                 value = values[a.name]
             elif a.required:
-                raise Fault("E311", f"{cls.name} needs `{a.name}`: {a.doc}",
-                            notes=(f"signature: {cls.signature()}",))
+                raise cls.missing(a)
             elif a.default is None:
                 stored[a.name] = None
                 continue

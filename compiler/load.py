@@ -11,17 +11,23 @@ from pathlib import Path
 from typing import Any
 
 from compiler.declare import Given, Word
-from compiler.evaluate.context import Context, Flow, Frame, Namer, Run
-from compiler.evaluate.model import Evaluation, evaluate_model
+from compiler.evaluate.context import Context, Run
+from compiler.evaluate.expressions import MAX_NESTING
+from compiler.evaluate.expressions import evaluate as evaluate_expression
+from compiler.evaluate.model import Evaluation, deep_recursion, evaluate_model
 from compiler.evaluate.problems import Poisoned, Problem
-from compiler.evaluate.values import Env, ListValue
+from compiler.evaluate.values import LayerValue, ListValue, TupleValue, measure_of
 from compiler.graph import Graph, GraphBuilder
-from compiler.modules import SHIPPED, Loader, Module
+from compiler.modules import SHIPPED, Loader, Module, Target
+from compiler.ops import OPS
+from compiler.strict import remainders
+from compiler.unreached import unreached
 from compiler.vocabulary import WORDS
 from spec_lang import syntax as ast
 from spec_lang.diagnostics import Diagnostic, SpecError, nearest
 from spec_lang.limits import DEFAULT_LIMITS, Limits
 from spec_lang.parser import parse_expression
+from spec_lang.silence import audible
 from spec_lang.source import Source
 
 _DEFINITION = re.compile(r"^[ \t]*model[ \t]+([A-Za-z_][A-Za-z0-9_]*)", re.MULTILINE)
@@ -53,43 +59,54 @@ class Opened:
     module: Module
     model: str | None
     diagnostics: tuple[Diagnostic, ...]
+    #: Every file that was read, the one that was asked for first.
+    files: tuple[ast.File, ...]
 
 
 def open_spec(target: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS) -> Opened:
     """Read a spec by path, `path:Model` or shipped name.  Raises `SpecError`."""
-    text = os.fspath(target)
+    text = os.fsdecode(target)
     path, model = text, None
+    known = shipped().get(text)
+    if known is not None and not os.path.isfile(text):  # a folder of that name is in nobody's way
+        loader = Loader(limits)
+        module = loader.open(known.path, f"specs/{known.file}")
+        return Opened(module, text, tuple(loader.diagnostics), loader.files)
     if not os.path.lexists(text):
         head, colon, tail = text.rpartition(":")
         if colon and (os.path.lexists(head) or head.endswith(".cnn")):
             path, model = head, tail
         elif not text.endswith(".cnn") and not os.path.isabs(text):
-            known = shipped().get(text)
-            if known is not None:
-                loader = Loader(limits)
-                module = loader.open(known.path, f"specs/{known.file}")
-                return Opened(module, text, tuple(loader.diagnostics))
             if not re.search(r"[/\\.]", text):
                 near = nearest(text, shipped(), 3)
-                raise SpecError(Diagnostic(
-                    "E221", f"there is no file and no shipped spec named `{text}`", place=text,
-                    notes=("`cnnc specs` lists the shipped ones",),
-                    help=(f"did you mean {' or '.join(f'`{n}`' for n in near)}?",) if near else ()))
+                raise SpecError(
+                    Diagnostic(
+                        "E221",
+                        f"there is no file and no shipped spec named `{text}`",
+                        place=text,
+                        notes=("`cnnc specs` lists the shipped ones",),
+                        help=(f"did you mean {' or '.join(f'`{n}`' for n in near)}?",) if near else (),
+                    )
+                )
     loader = Loader(limits)
     module = loader.open(Path(path), path)
-    return Opened(module, model, tuple(loader.diagnostics))
+    return Opened(module, model, tuple(loader.diagnostics), loader.files)
 
 
 def open_text(source: Source, limits: Limits = DEFAULT_LIMITS) -> Opened:
     """Read a spec from a text; its imports are looked up among the shipped specs."""
     loader = Loader(limits)
     module = loader.module(source)
-    return Opened(module, None, tuple(loader.diagnostics))
+    return Opened(module, None, tuple(loader.diagnostics), loader.files)
 
 
 def load(
-    target: str | os.PathLike[str] | Source, *, parameters: Mapping[str, Any] | None = None,
-    settings: Mapping[str, str] | None = None, training: bool = False, limits: Limits = DEFAULT_LIMITS,
+    target: str | os.PathLike[str] | Source,
+    *,
+    parameters: Mapping[str, Any] | None = None,
+    settings: Mapping[str, str] | None = None,
+    training: bool = False,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> Graph:
     """The graph of a model.
 
@@ -106,66 +123,68 @@ def load(
     evaluation = evaluate(opened, parameters or {}, settings or {}, limits)
     errors = [d for d in (*opened.diagnostics, *evaluation.diagnostics) if d.is_error]
     if errors or evaluation.graph is None:
-        raise SpecError(in_order(errors))
+        raise SpecError(in_order(errors, opened))
     return evaluation.graph.with_training if training else evaluation.graph
 
 
 def evaluate(
-    opened: Opened, parameters: Mapping[str, Any], settings: Mapping[str, str], limits: Limits = DEFAULT_LIMITS,
+    opened: Opened,
+    parameters: Mapping[str, Any],
+    settings: Mapping[str, str],
+    limits: Limits = DEFAULT_LIMITS,
 ) -> Evaluation:
     """Evaluate the model that was asked for."""
     module = opened.module
-    names = list(module.models)
-    imported = [n for n in module.names() if (o := module.origin(n)) and o[1] in o[0].models]
-    if opened.model is None and not names:
-        raise SpecError([*opened.diagnostics, no_model(module)])
-    name = opened.model if opened.model is not None else names[-1]
+    if opened.model is None and not module.models:
+        return Evaluation(None, (no_model(module),))
+    run = Run(GraphBuilder(""), limits)
     try:
-        if opened.model is not None and name not in imported:
-            near = nearest(name, imported)
-            raise Problem("E221", f"there is no model `{name}` in {module.file.source.name}", None,
-                          notes=(f"models there: {', '.join(imported) or 'none'}",),
-                          help=(f"did you mean `{near[0]}`?",) if near else ())
-        model, home, chain = module.model_chain(name)
-        given = [Given(key, _native(value)) for key, value in parameters.items()]
-        given += _parsed_settings(settings, home, limits)
-        _known_parameters(model, given, name)
+        target = _target(opened)
+        with deep_recursion():
+            given = [Given(key, _native(value)) for key, value in parameters.items()]
+            given += _parsed_settings(settings, target.home, run)
+        _refuse_unknown(given, target)
     except Problem as problem:
         diagnostic = problem.diagnostic
         if diagnostic.span is None and not diagnostic.place:
-            diagnostic = replace(diagnostic, place=module.file.source.name)
-        return Evaluation(None, (diagnostic,))
-    return evaluate_model(model, home, chain, settings=tuple(given), limits=limits, name=name,
-                          train=train_section(name, module, chain, home, model), doc=documentation(chain, model))
+            problem.diagnostic = replace(diagnostic, place=module.file.source.name)
+        run.stop(problem)
+    except Poisoned:
+        run.failed = True
+    if run.failed:
+        return Evaluation(None, tuple(run.diagnostics))
+    return evaluate_model(target, given, limits)
 
 
-def documentation(chain: Sequence[tuple[ast.Variant, Module]], model: ast.Model) -> str:
-    """The `##` lines of the variant that was asked for, or else of what it is a variant of."""
-    for variant, _ in chain:
-        if variant.doc:
-            return variant.doc
-    return model.doc
-
-
-def train_section(
-    name: str, module: Module, chain: Sequence[tuple[ast.Variant, Module]], home: Module, model: ast.Model,
-) -> tuple[ast.Train, Module] | None:
-    """The `train` section of a variant, or else of what it is a variant of."""
-    places = [(name, module), *((v.base, m) for v, m in chain), (model.name, home)]
-    for one, where in places:
-        if one in where.trains:
-            return where.trains[one], where
-    return None
+def _target(opened: Opened) -> Target:
+    module, name = opened.module, opened.model
+    if name is None:
+        return Target.of(list(module.models)[-1], module)
+    known = module.model_names()
+    if name not in known and name not in module.spans():
+        near = nearest(name, known)
+        raise Problem(
+            "E221",
+            f"there is no model `{name}` in {module.file.source.name}",
+            None,
+            notes=(f"models there: {', '.join(known) or 'none'}",),
+            help=(f"did you mean `{near[0]}`?",) if near else (),
+        )
+    return Target.of(name, module)
 
 
 def check(
-    target: str | os.PathLike[str] | Source, *, settings: Mapping[str, str] | None = None, strict: bool = False,
+    target: str | os.PathLike[str] | Source,
+    *,
+    settings: Mapping[str, str] | None = None,
+    strict: bool = False,
     limits: Limits = DEFAULT_LIMITS,
 ) -> list[Diagnostic]:
     """Everything that is wrong or suspicious in a file, in order of place.
 
     All its models and variants are evaluated, but for models that have parameters without a
-    default.  `strict` adds a warning for every remainder that a window drops.
+    default; what evaluation does not reach is looked at for names and arguments that nobody knows.
+    `strict` adds a warning for every remainder that a window drops.
     """
     try:
         opened = open_text(target, limits) if isinstance(target, Source) else open_spec(target, limits)
@@ -174,130 +193,170 @@ def check(
     found = list(opened.diagnostics)
     module = opened.module
     names = [opened.model] if opened.model is not None else list(module.models)
-    found += check_definitions(module, limits)
     if not names and not module.blocks:
         found.append(no_model(module))
     for name in names:
-        assert name is not None
-        definition = module.models.get(name)
-        if not settings and opened.model is None and definition is not None and is_open(name, module):
+        if not settings and opened.model is None and is_open(name, module):
             continue
-        evaluation = evaluate(replace(opened, model=name), {}, _relevant(settings or {}, name, module), limits)
+        evaluation = evaluate(
+            replace(opened, model=name), {}, _relevant(settings or {}, name, module), limits
+        )
         found += evaluation.diagnostics
         if strict and evaluation.graph is not None:
-            from compiler.strict import remainders
-
             found += remainders(evaluation.graph)
-    return in_order(found)
+    with deep_recursion():
+        found += check_definitions(module, limits)
+        found += unreached(module)
+    return audible(opened.files, in_order(found, opened))
 
 
 def _relevant(settings: Mapping[str, str], name: str, module: Module) -> Mapping[str, str]:
-    """The settings that a model of the file has; with one model all of them, so that typos are told."""
-    if len(module.models) < 2:
-        return settings
-    try:
-        model, _, _ = module.model_chain(name)
-    except Problem:
-        return settings
-    known = {p.name for p in model.parameters}
-    everywhere = set()
+    """The settings that a model of the file has; what none of them has is left in, so that it is told."""
+    open_ones: dict[str, set[str]] = {}
     for other in module.models:
         try:
-            everywhere |= {p.name for p in module.model_chain(other)[0].parameters}
-        except Problem:
+            open_ones[other] = {p.name for p in Target.of(other, module).open_parameters}
+        except (Problem, Poisoned):
             continue
-    return {k: v for k, v in settings.items() if k in known or k not in everywhere}
+    if len(open_ones) < 2 or name not in open_ones:
+        return settings
+    everywhere = set().union(*open_ones.values())
+    return {k: v for k, v in settings.items() if k in open_ones[name] or k not in everywhere}
 
 
 def check_definitions(module: Module, limits: Limits) -> list[Diagnostic]:
     """What is wrong with constants, names of definitions and `train` sections, whoever uses them."""
-    from compiler.ops import OPS
-
     run = Run(GraphBuilder(""), limits)
-    for name in module.lets:
-        try:
-            module.resolve(name, run)
-        except Problem as problem:
-            run.fail(problem)
-    for name, span in module._spans.items():
-        if name in OPS:
-            run.warn("W201", f"`{name}` is also a layer; in this file it means yours", span,
-                     help=("another name would be clearer",))
-    for name, train in module.trains.items():
-        if name not in module.models:
-            near = nearest(name, module.models)
-            run.report(Diagnostic("E221", f"there is no model `{name}` to train", train.name_span,
-                                  help=(f"did you mean `{near[0]}`?",) if near else ()))
+    try:
+        for name, span in module.spans().items():
+            if name in OPS:
+                run.warn(
+                    "W201",
+                    f"`{name}` is also a layer; in this file it means yours",
+                    span,
+                    "another name would be clearer",
+                )
+        for name, train in module.trains.items():
+            if name not in module.models:
+                near = nearest(name, module.models)
+                run.report(
+                    Diagnostic(
+                        "E221",
+                        f"there is no model `{name}` to train",
+                        train.name_span,
+                        help=(f"did you mean `{near[0]}`?",) if near else (),
+                    )
+                )
+        for name in module.lets:
+            try:
+                module.resolve(name, run)
+            except Problem as problem:
+                run.fail(problem)
+    except Problem as problem:
+        run.stop(problem)
     return run.diagnostics
 
 
 def is_open(name: str, module: Module) -> bool:
     """Whether a model has parameters that neither a default nor a variant gives."""
     try:
-        model, _, chain = module.model_chain(name)
-    except Problem:
+        return Target.of(name, module).is_open
+    except (Problem, Poisoned):
         return False
-    given = {a.name for v, _ in chain for a in v.arguments if a.name is not None}
-    by_position = sum(a.name is None for v, _ in chain for a in v.arguments)
-    return any(p.default is None and p.name not in given for p in model.parameters[by_position:])
 
 
 def no_model(module: Module) -> Diagnostic:
-    return Diagnostic("E220", "the file has no model", place=module.file.source.name,
-                      help=("`model name { input image: [3, 224, 224] ... }`",))
+    return Diagnostic(
+        "E220",
+        "the file has no model",
+        place=module.file.source.name,
+        help=("`model name { input image: [3, 224, 224] ... }`",),
+    )
 
 
-def in_order(diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]:
-    """Each diagnostic once, sorted by file and place."""
+def in_order(diagnostics: Sequence[Diagnostic], opened: Opened) -> list[Diagnostic]:
+    """One diagnostic for each code at each place, by place, the file that was asked for first."""
+    files = {id(file.source): number for number, file in enumerate(opened.files)}
     unique: dict[Any, Diagnostic] = {}
     for one in diagnostics:
-        at = (one.span.source.name, one.span.start, one.span.end) if one.span else (one.place, -1, one.message)
-        unique.setdefault((one.code, at), one)
-    return sorted(unique.values(), key=lambda d: (
-        d.span.source.name if d.span else d.place, d.span.start if d.span else -1, d.code))
+        span = one.span
+        key: Any = (one.place, one.message)
+        if span is not None:
+            key = (files.get(id(span.source), len(files)), span.source.name, span.start, span.end)
+        unique.setdefault((one.code, key), one)
+
+    def order(one: Diagnostic) -> tuple[int, str, int, int, str]:
+        if one.span is None:
+            return (-1, one.place, 0, 0, one.code)
+        source = one.span.source
+        return (files.get(id(source), len(files)), source.name, one.span.start, one.span.end, one.code)
+
+    return sorted(unique.values(), key=order)
 
 
-def _known_parameters(model: ast.Model, given: Sequence[Given], name: str) -> None:
-    known = [p.name for p in model.parameters]
+def _refuse_unknown(given: Sequence[Given], target: Target) -> None:
+    known = [p.name for p in target.open_parameters]
     for one in given:
-        if one.name not in known:
-            near = nearest(one.name or "", known)
-            raise Problem("E229", f"the model `{name}` has no parameter `{one.name}`", None,
-                          notes=(f"its parameters are {', '.join(known) or 'none'}",),
-                          help=(f"did you mean `{near[0]}`?",) if near else ())
+        if one.name in known:
+            continue
+        what, near = (
+            f"the model `{target.name}` has no parameter `{one.name}`",
+            nearest(one.name or "", known),
+        )
+        if one.name in [p.name for p in target.model.parameters]:
+            what, near = f"the model `{target.name}` gives `{one.name}` itself", ()
+        raise Problem(
+            "E229",
+            what,
+            None,
+            notes=(f"its parameters are {', '.join(known) or 'none'}",),
+            help=(f"did you mean `{near[0]}`?",) if near else (),
+        )
 
 
-def _native(value: Any) -> Any:
-    """A value of Python's as the language has it: lists and arrays become lists, words become words."""
+def _native(value: Any, depth: int = 0) -> Any:
+    """A value of Python's as the language has it: lists become lists, words become words, None `none`."""
+    if depth > MAX_NESTING:
+        raise Problem("E420", f"a value is nested more than {MAX_NESTING} deep", None)
+    if value is None:
+        return Word("none")
+    if isinstance(value, (bool, int, float)) and type(value) in (bool, int, float):
+        return value
     if isinstance(value, str):
-        return Word(value) if value in WORDS else value
-    if isinstance(value, tuple):
-        return tuple([_native(v) for v in value])
-    if isinstance(value, list):
-        return ListValue([_native(v) for v in value])
-    index = getattr(value, "__index__", None)
-    if index is not None and not isinstance(value, (bool, int)):
+        if value in OPS and value not in WORDS:
+            return LayerValue(OPS[value])
+        return Word(value) if value in WORDS else str(value)
+    if isinstance(value, (tuple, list)):
+        made = TupleValue if isinstance(value, tuple) else ListValue
+        items = made([_native(v, depth + 1) for v in value])
+        items.measure = measure_of(items)
+        return items
+    index = getattr(value, "__index__", None)  # NumPy's integers, and its booleans without one
+    if index is not None:
         return int(index())
-    return value
+    if type(value).__name__ in ("bool_", "bool"):
+        return bool(value)
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise Problem(
+            "E210",
+            f"a {type(value).__name__} is no value of a parameter",
+            None,
+            help=("numbers, strings, lists and tuples are",),
+        ) from None
 
 
-def _parsed_settings(settings: Mapping[str, str], module: Module, limits: Limits) -> list[Given]:
+def _parsed_settings(settings: Mapping[str, str], module: Module, run: Run) -> list[Given]:
     """Values of `--set name=value`, each an expression of the language."""
-    from compiler.evaluate.expressions import evaluate as evaluate_expression
-
     found = []
     for name, text in settings.items():
         source = Source(f"--set {name}", text)
-        run = Run(GraphBuilder(""), limits)
-        context = Context(run, Env(module.env), Flow(None), Namer((), False), run.builder.root,
-                          Frame(name, None), module)
         try:
-            expr = parse_expression(source, limits)
-            found.append(Given(name, evaluate_expression(expr, context), ast.Argument(expr.span, name, expr)))
+            expr = parse_expression(source, run.limits)
+            value = evaluate_expression(expr, Context.outside(run, module, name))
+            found.append(Given(name, value, ast.Argument(expr.span, name, expr)))
         except SpecError as error:
-            first = error.diagnostics[0]
-            raise Problem(first.code, first.message, first.span, label=first.label, notes=first.notes,
-                          help=first.help) from None
-        except Poisoned:
-            raise Problem("E210", "the value is unknown", None) from None
+            for diagnostic in error.diagnostics:
+                run.report(diagnostic)
     return found

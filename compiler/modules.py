@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from compiler.evaluate.context import Context, Flow, Frame, Namer, Run
+from compiler.evaluate.context import Context, Run
 from compiler.evaluate.problems import Exhausted, Poisoned, Problem
 from compiler.evaluate.values import UNKNOWN, BlockValue, Env, FunctionValue
-from compiler.graph import Scope
 from spec_lang import syntax as ast
 from spec_lang.diagnostics import Diagnostic, Label, SpecError, nearest
 from spec_lang.limits import DEFAULT_LIMITS, Limits
@@ -36,9 +36,10 @@ class Module:
         self.models: dict[str, ast.Model | ast.Variant] = {}
         self.trains: dict[str, ast.Train] = {}
         self.imported: dict[str, tuple[Module, str]] = {}
-        self.single_input = False
-        self._values: dict[str, Any] = {}
         self._spans: dict[str, Span] = {}
+        self._values: dict[str, Any] = {}
+        self._problems: dict[str, Problem] = {}  # of constants: each run that needs one reports it
+        self._pending: list[str] = []
 
     def define(self, definition: ast.Definition) -> Diagnostic | None:
         """Take in a definition; a diagnostic where its name is taken."""
@@ -46,8 +47,9 @@ class Module:
             return None
         if isinstance(definition, ast.Train):
             if definition.name in self.trains:
-                return self._twice(f"train {definition.name}", definition.name_span,
-                                   self.trains[definition.name].name_span)
+                return self._twice(
+                    f"train {definition.name}", definition.name_span, self.trains[definition.name].name_span
+                )
             self.trains[definition.name] = definition
             return None
         name = definition.name
@@ -72,7 +74,9 @@ class Module:
 
     @staticmethod
     def _twice(name: str, span: Span, first: Span) -> Diagnostic:
-        return Diagnostic("E226", f"`{name}` is defined twice", span, labels=(Label(first, "first defined here"),))
+        return Diagnostic(
+            "E226", f"`{name}` is defined twice", span, labels=(Label(first, "first defined here"),)
+        )
 
     def origin(self, name: str) -> tuple[Module, str] | None:
         """Where a name that this file defines or imports was defined."""
@@ -84,8 +88,23 @@ class Module:
     def names(self) -> Iterator[str]:
         return iter(self._spans)
 
-    def resolve(self, name: str, run: Run) -> Any:
-        """The value of a block or constant; None where this file has no such name."""
+    def spans(self) -> Mapping[str, Span]:
+        """Where each name is defined or imported."""
+        return self._spans
+
+    def leave_unknown(self, name: str, span: Span) -> None:
+        """Take a name for known although its import failed, so that its users stay silent."""
+        if name not in self._spans:
+            self._spans[name] = span
+            self._values[name] = UNKNOWN
+
+    def defines(self, name: str) -> bool:
+        """Whether the name is a block, constant or function here."""
+        found = self.origin(name)
+        return found is not None and (found[1] in found[0].blocks or found[1] in found[0].lets)
+
+    def resolve(self, name: str, run: Run, span: Span | None = None) -> Any:
+        """The value of a block or constant, used at `span`; None where this file has no such name."""
         found = self.origin(name)
         if found is None:
             return None
@@ -94,8 +113,14 @@ class Module:
             return BlockValue(module.blocks[name], module)
         if name in module.lets:
             return module._constant(name, run)
-        raise Problem("E210", f"`{name}` is a model; a model is no layer", self._spans.get(name),
-                      help=("make a `block` of what both use",))
+        if name in module.models:
+            raise Problem(
+                "E210",
+                f"`{name}` is a model; a model is no layer",
+                span,
+                help=("make a `block` of what both use",),
+            )
+        return UNKNOWN
 
     def _constant(self, name: str, run: Run) -> Any:
         from compiler.evaluate.expressions import evaluate
@@ -103,38 +128,32 @@ class Module:
         definition = self.lets[name]
         if isinstance(definition, ast.Function):
             return FunctionValue(definition, self.env, self)
-        if name not in self._values:
-            self._values[name] = UNKNOWN  # should it need itself
-            context = Context(run, Env(self.env), Flow(None), Namer((), False), Scope("model"), Frame(name, None), self)
+        if name in self._problems:
+            run.fail(self._problems[name])
+        elif name in self._pending:
+            raise Problem("E228", f"`{name}` is defined by itself", definition.name_span)
+        elif name not in self._values:
             self._pending.append(name)
             try:
-                self._values[name] = evaluate(definition.value, context)
+                self._values[name] = evaluate(definition.value, Context.outside(run, self, name))
             except Exhausted:
                 raise
             except Problem as problem:
+                self._problems[name] = problem
                 run.fail(problem)
             except Poisoned:
-                run.failed = True
+                self._values[name] = UNKNOWN
             finally:
                 self._pending.remove(name)
-        elif name in self._pending:
-            raise Problem("E228", f"`{name}` is defined by itself", definition.name_span)
+        if self._values.get(name, UNKNOWN) is UNKNOWN:
+            run.failed = True
+            return UNKNOWN
         return self._values[name]
 
-    @property
-    def _pending(self) -> list[str]:
-        return self.__dict__.setdefault("_pending_names", [])  # type: ignore[no-any-return]
-
-    def for_model(self, model: ast.Model) -> Module:
-        """This module as seen from a model's body: it knows whether the model has one input."""
-        inputs = sum(isinstance(s, ast.Input) for s in model.body.statements)
-        view = Module.__new__(Module)
-        view.__dict__.update(self.__dict__)
-        view.single_input = inputs == 1
-        return view
-
     def model_chain(
-        self, name: str, span: Span | None = None,
+        self,
+        name: str,
+        span: Span | None = None,
     ) -> tuple[ast.Model, Module, tuple[tuple[ast.Variant, Module], ...]]:
         """The model behind a name, its module, and the variants on the way, the named one first."""
         chain: list[tuple[ast.Variant, Module]] = []
@@ -142,11 +161,17 @@ class Module:
         while True:
             found = module.origin(name)
             if found is None or found[1] not in found[0].models:
-                candidates = [n for n in module.names() if (o := module.origin(n)) and o[1] in o[0].models]
+                if found is not None and found[1] in found[0]._values and found[1] not in found[0].lets:
+                    raise Poisoned  # its import failed
+                candidates = module.model_names()
                 near = nearest(name, candidates)
-                raise Problem("E221", f"there is no model `{name}`", at,
-                              notes=(f"models here: {', '.join(candidates)}",) if candidates else (),
-                              help=(f"did you mean `{near[0]}`?",) if near else ())
+                raise Problem(
+                    "E221",
+                    f"there is no model `{name}`",
+                    at,
+                    notes=(f"models here: {', '.join(candidates)}",) if candidates else (),
+                    help=(f"did you mean `{near[0]}`?",) if near else (),
+                )
             module, name = found
             definition = module.models[name]
             if isinstance(definition, ast.Model):
@@ -155,6 +180,63 @@ class Module:
                 raise Problem("E228", f"the variant `{name}` is defined by itself", definition.name_span)
             chain.append((definition, module))
             name, at = definition.base, definition.base_span
+
+    def model_names(self) -> list[str]:
+        """The models and variants that this file defines or imports."""
+        return [n for n in self.names() if (o := self.origin(n)) is not None and o[1] in o[0].models]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A model or variant that was asked for, and what its name leads to.
+
+    `module` is where it was asked for; `model` stands in `home`; `variants` are on the way, the
+    one that was asked for first, each with its file.
+    """
+
+    name: str
+    module: Module
+    model: ast.Model
+    home: Module
+    variants: tuple[tuple[ast.Variant, Module], ...]
+
+    @classmethod
+    def of(cls, name: str, module: Module) -> Target:
+        """Raises `Problem` (E221, E228), or `Poisoned` where an import failed."""
+        return cls(name, module, *module.model_chain(name))
+
+    @property
+    def open_parameters(self) -> tuple[ast.Parameter, ...]:
+        """The parameters that no variant on the way gives."""
+        remaining = list(self.model.parameters)
+        for variant, _ in reversed(self.variants):
+            by_position = sum(a.name is None for a in variant.arguments)
+            named = {a.name for a in variant.arguments}
+            remaining = [p for p in remaining[by_position:] if p.name not in named]
+        return tuple(remaining)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there are parameters that neither a default nor a variant gives."""
+        return any(p.default is None for p in self.open_parameters)
+
+    @property
+    def doc(self) -> str:
+        """The `##` lines of the variant that was asked for, or else of what it is a variant of."""
+        return next((v.doc for v, _ in self.variants if v.doc), self.model.doc)
+
+    @property
+    def train(self) -> tuple[ast.Train, Module] | None:
+        """The `train` section of the variant that was asked for, or else of what it is a variant of."""
+        places = [
+            (self.name, self.module),
+            *((v.base, m) for v, m in self.variants),
+            (self.model.name, self.home),
+        ]
+        for name, module in places:
+            if name in module.trains:
+                return module.trains[name], module
+        return None
 
 
 class Loader:
@@ -167,9 +249,15 @@ class Loader:
         self.limits = limits
         self.diagnostics: list[Diagnostic] = []
         self.root: Path | None = None
-        self._modules: dict[Path, Module] = {}
+        self._modules: dict[Path, Module | None] = {}  # None: has errors of its own
         self._stack: list[Path] = []
+        self._parsed: list[ast.File] = []
         self._files = 0
+
+    @property
+    def files(self) -> tuple[ast.File, ...]:
+        """Every file that was read, the first one first."""
+        return tuple(self._parsed)
 
     def open(self, path: Path, shown: str | None = None) -> Module:
         """The module of the file that was asked for.  Raises `SpecError`."""
@@ -181,6 +269,7 @@ class Loader:
     def module(self, source: Source, path: Path | None = None) -> Module:
         """The module of a text; `path` tells from where its imports are relative."""
         file = parse(source, self.limits)
+        self._parsed.append(file)
         module = Module(file)
         if path is not None:
             self._modules[path] = module
@@ -195,11 +284,8 @@ class Loader:
                     self._import(module, definition, path)
                 except Problem as problem:
                     self.diagnostics.append(problem.diagnostic)
-                    for name, span in definition.names:  # silence what uses them
-                        if module.origin(name) is None:
-                            module.lets[name] = ast.Let(span, name, span, ast.Int(span, 0))
-                            module._spans[name] = span
-                            module._values[name] = UNKNOWN
+                    for name, span in definition.names:
+                        module.leave_unknown(name, span)
         if path is not None:
             self._stack.pop()
         return module
@@ -207,31 +293,60 @@ class Loader:
     def _import(self, module: Module, statement: ast.Import, importer: Path | None) -> None:
         path = self._locate(statement, importer)
         if path in self._stack:
-            cycle = " -> ".join(p.name for p in [*self._stack[self._stack.index(path):], path])
-            raise Problem("E218", f"files import each other: {cycle}", statement.path_span,
-                          help=("move what both need into a third file",))
+            cycle = " -> ".join(p.name for p in [*self._stack[self._stack.index(path) :], path])
+            raise Problem(
+                "E218",
+                f"files import each other: {cycle}",
+                statement.path_span,
+                help=("move what both need into a third file",),
+            )
         if path not in self._modules:
             self._files += 1
             if self._files > self.limits.imported_files:
-                raise Problem("E416", f"more than {self.limits.imported_files} imported files", statement.path_span)
+                raise Problem(
+                    "E416", f"more than {self.limits.imported_files} imported files", statement.path_span
+                )
             if len(self._stack) > self.limits.import_depth:
-                raise Problem("E417", f"imports are nested more than {self.limits.import_depth} deep",
-                              statement.path_span)
+                raise Problem(
+                    "E417",
+                    f"imports are nested more than {self.limits.import_depth} deep",
+                    statement.path_span,
+                )
+            self._modules[path] = None
             try:
-                self.module(read_source(path, self._shown(path), self.limits), path)
+                source = read_source(path, self._shown(path), self.limits)
+                self.module(source, path)
             except SpecError as error:
-                self.diagnostics.extend(error.diagnostics)
-                raise Problem("E217", f'"{statement.path}" has errors of its own', statement.path_span) from None
+                self.diagnostics.extend([self._at_import(d, statement) for d in error.diagnostics])
         other = self._modules[path]
         for name, span in statement.names:
+            if other is None:  # its errors are reported at their own places
+                module.leave_unknown(name, span)
+                continue
             if other.origin(name) is None:
                 near = nearest(name, other.names())
-                raise Problem("E219", f'"{statement.path}" defines no `{name}`', span,
-                              notes=(f"it defines {', '.join(other.names())}",),
-                              help=(f"did you mean `{near[0]}`?",) if near else ())
+                self.diagnostics.append(
+                    Diagnostic(
+                        "E219",
+                        f'"{statement.path}" defines no `{name}`',
+                        span,
+                        notes=(f"it defines {', '.join(other.names()) or 'nothing'}",),
+                        help=(f"did you mean `{near[0]}`?",) if near else (),
+                    )
+                )
+                module.leave_unknown(name, span)
+                continue
             problem = module.take_in(name, span, other)
             if problem is not None:
                 self.diagnostics.append(problem)
+
+    @staticmethod
+    def _at_import(diagnostic: Diagnostic, statement: ast.Import) -> Diagnostic:
+        """What is wrong with an imported file: at its place there, or else at the import."""
+        if diagnostic.span is not None:
+            return diagnostic
+        code = "E217" if diagnostic.code == "E230" else diagnostic.code
+        return Diagnostic(code, f'"{statement.path}": {diagnostic.message}', statement.path_span)
 
     def _shown(self, path: Path) -> str:
         """The name of an imported file in messages: relative to the folder of the first."""
@@ -244,7 +359,7 @@ class Loader:
         """The file that an import means: relative to its own file, then among the shipped specs."""
         text, span = statement.path, statement.path_span
         if not text or "\0" in text or os.path.isabs(text) or len(text) > 4096:
-            raise Problem("E217", "an import is a relative path, such as \"blocks.cnn\"", span)
+            raise Problem("E217", 'an import is a relative path, such as "blocks.cnn"', span)
         if not text.endswith(".cnn"):
             raise Problem("E217", f'"{text}" is no spec: its name does not end in .cnn', span)
         candidates = [importer.parent / text] if importer is not None else []
@@ -263,10 +378,18 @@ class Loader:
             if exists:
                 return resolved
         if outside:
-            raise Problem("E217", f'"{text}" leads outside the folder of the first file', span,
-                          notes=("an import stays within the folder of the first file, or among the shipped specs",))
-        raise Problem("E217", f'there is no "{text}"', span,
-                      notes=("looked beside this file and among the shipped specs",))
+            raise Problem(
+                "E217",
+                f'"{text}" leads outside the folder of the first file',
+                span,
+                notes=("an import stays within the folder of the first file, or among the shipped specs",),
+            )
+        raise Problem(
+            "E217",
+            f'there is no "{text}"',
+            span,
+            notes=("looked beside this file and among the shipped specs",),
+        )
 
 
 def read_source(path: Path, shown: str, limits: Limits) -> Source:

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from compiler.evaluate.paths import Namer, Paths
 from compiler.evaluate.problems import Exhausted, Problem
-from compiler.evaluate.values import UNKNOWN, Env, TensorArray, Unknown
+from compiler.evaluate.values import Env, SharedValue, TensorArray, Unknown
 from compiler.graph import GraphBuilder, Scope, Typing, Value
+from compiler.ops import OPS
 from spec_lang import syntax as ast
 from spec_lang.diagnostics import Diagnostic, Label
 from spec_lang.limits import Limits
 from spec_lang.source import Span
 
-#: Nested calls of blocks and functions; deep enough for any fractal net, shallow enough for CPython.
+if TYPE_CHECKING:
+    from compiler.modules import Module
+
+#: Nested calls of blocks and functions; deep enough for any fractal net.
 MAX_DEPTH = 200
-#: Bits of an integer that an expression may reach.
-MAX_BITS = 512
 #: After so many errors nobody reads on.
 MAX_ERRORS = 50
+#: Characters in the names of all weights and layers together, which is what they cost in memory.
+MAX_NAMES = 50_000_000
 
 
 @dataclass(eq=False)
@@ -28,39 +32,12 @@ class Frame:
 
     name: str
     inside: Value | Unknown | None
+    is_model: bool = False
+    #: Whether it is a model with one input, which then flows from the start.
+    single_input: bool = False
     outputs: dict[str, Value | Unknown] = field(default_factory=dict)
     output_spans: dict[str, Span] = field(default_factory=dict)
     arrays: dict[str, TensorArray] = field(default_factory=dict)
-    is_model: bool = False
-
-
-class Namer:
-    """Gives members of one body their step of the path: labels, positions in a `seq`, counts elsewhere."""
-
-    __slots__ = ("counts", "position", "prefix", "seq")
-
-    def __init__(self, prefix: tuple[str, ...], seq: bool) -> None:
-        self.prefix = prefix
-        self.seq = seq
-        self.counts: dict[str, int] = {}
-        self.position = 0
-
-    def step(self, kind: str, label: tuple[str, ...]) -> tuple[str, ...]:
-        """The steps that a member of this kind (`conv`) adds; every member is counted, labelled or not."""
-        self.counts[kind] = count = self.counts.get(kind, 0) + 1
-        position = self.position
-        self.position += 1
-        if label:
-            return label
-        return (str(position),) if self.seq else (f"{kind}{count}",)
-
-    def enter(self, label: tuple[str, ...]) -> tuple[str, ...]:
-        """The steps that a `seq`, group or join adds: none without a label, but its position in a `seq`."""
-        position = self.position
-        self.position += 1
-        if label:
-            return label
-        return (str(position),) if self.seq else ()
 
 
 class Flow:
@@ -82,21 +59,52 @@ class Run:
         self.depth = 0
         self.diagnostics: list[Diagnostic] = []
         self.failed = False
-        self._seen: set[tuple[str, Any]] = set()
-        self.used_paths: dict[str, Span] = {}  # explicit places: layers with weights, labels
-        self.prefixes: dict[str, Span] = {}  # what some path goes through
-        self.shared: list[Any] = []
-        self.arrays: list[TensorArray] = []
-        self.discarded: set[Value] = set()
-        self.raw_weights: list[Value] = []
+        self.paths = Paths()
+        self.names = 0
         self.typings: dict[Any, Typing] = {}
         self.calls: list[tuple[str, Span]] = []  # blocks that we are in, outermost first
+        self.sections = Sections()
+        self.shared: list[SharedValue] = []
+        self.raw_weights: list[Value] = []
+        #: Results that need no user: given to `_`, or taken by something that failed.
+        self.spoken_for: set[Value] = set()
+        #: Results that exist in training alone.
+        self.in_training: set[Value] = set()
+        self._seen: set[tuple[str, Any]] = set()
+        self._errors = 0
 
     def spend(self, span: Span, steps: int = 1) -> None:
         self.steps += steps
         if self.steps > self.limits.steps:
-            raise Exhausted("E410", f"evaluation takes more than {self.limits.steps:,} steps", span,
-                            help=("a loop or recursion here does not end, or is far too long",))
+            raise Exhausted(
+                "E410",
+                f"evaluation takes more than {self.limits.steps:,} steps",
+                span,
+                help=("a loop or recursion here does not end, or is far too long",),
+            )
+
+    def enter(self, name: str, span: Span) -> None:
+        """Count one more nested call; whoever enters leaves by `depth -= 1`."""
+        if self.depth >= MAX_DEPTH:
+            raise Exhausted(
+                "E411",
+                f"`{name}` is nested more than {MAX_DEPTH} calls deep",
+                span,
+                help=("does its recursion end?",),
+            )
+        self.depth += 1
+
+    def named(self, path: str, span: Span) -> str:
+        """Count a name towards the bound on all names."""
+        self.names += len(path)
+        if self.names > MAX_NAMES:
+            raise Exhausted(
+                "E418",
+                f"the names of all layers take more than {MAX_NAMES:,} characters",
+                span,
+                help=("shorter labels, or less nesting",),
+            )
+        return path
 
     def report(self, diagnostic: Diagnostic) -> None:
         """Keep a diagnostic; the same code at the same place (a loop, a block used twice) counts once."""
@@ -108,8 +116,10 @@ class Run:
             return
         self._seen.add(key)
         self.diagnostics.append(diagnostic)
-        if sum(d.is_error for d in self.diagnostics) > MAX_ERRORS:
-            raise Exhausted("E419", f"more than {MAX_ERRORS} errors; the rest is not looked at", diagnostic.span)
+        if diagnostic.is_error:
+            self._errors += 1
+            if self._errors == MAX_ERRORS:
+                raise Exhausted("E419", f"{MAX_ERRORS} errors; the rest of the model is not looked at", span)
 
     def fail(self, problem: Problem) -> None:
         """Report a problem, with the calls that led there."""
@@ -120,28 +130,37 @@ class Run:
         ]
         self.report(replace(diagnostic, notes=(*diagnostic.notes, *notes)))
 
-    def warn(self, code: str, message: str, span: Span, **more: Any) -> None:
-        self.report(Diagnostic(code, message, span, **more))
+    def stop(self, problem: Problem) -> None:
+        """Report what ended the evaluation: like `fail`, but it cannot end it once more."""
+        try:
+            self.fail(problem)
+        except Exhausted as last:
+            if problem.diagnostic.code != last.diagnostic.code:
+                self.diagnostics.append(last.diagnostic)
 
-    def claim(self, path: tuple[str, ...], span: Span) -> None:
-        """Take a path for a layer with weights or a label; refuse a second use and a path inside another."""
-        dotted = ".".join(path)
-        if dotted in self.used_paths:
-            raise Problem("E207", f"two things are named `{dotted}`", span,
-                          labels=(Label(self.used_paths[dotted], "first named here"),))
-        if dotted in self.prefixes:
-            raise Problem("E207", f"`{dotted}` is a name of its own and the beginning of another", span,
-                          labels=(Label(self.prefixes[dotted], "the other name"),))
-        self.used_paths[dotted] = span
+    def warn(self, code: str, message: str, span: Span, *help: str) -> None:
+        self.report(Diagnostic(code, message, span, help=help))
 
-    def pass_through(self, path: tuple[str, ...], inner: int, span: Span) -> None:
-        """Note the steps that a label only goes through: all but the last of its `inner` last steps."""
-        for end in range(len(path) - inner + 1, len(path)):
-            dotted = ".".join(path[:end])
-            if dotted in self.used_paths:
-                raise Problem("E207", f"`{'.'.join(path)}` goes through `{dotted}`, which is a name of its own",
-                              span, labels=(Label(self.used_paths[dotted], "named here"),))
-            self.prefixes.setdefault(dotted, span)
+    def check_shadow(self, name: str, span: Span) -> None:
+        """Warn of a name that is a layer's too."""
+        if name in OPS:
+            self.warn(
+                "W201",
+                f"`{name}` is also a layer; from here on it means yours",
+                span,
+                "another name would be clearer",
+            )
+
+
+@dataclass
+class Sections:
+    """What the sections of a model say, for the end of its evaluation."""
+
+    training_outputs: set[str] = field(default_factory=set)
+    expectations: list[tuple[ast.Expect, Context]] = field(default_factory=list)
+    preprocess: list[tuple[Any, Span]] = field(default_factory=list)
+    preprocess_span: Span | None = None
+    init_rules: list[tuple[ast.InitRule, Any]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -154,62 +173,67 @@ class Context:
     namer: Namer
     scope: Scope
     frame: Frame
-    module: Any
+    module: Module
     training: bool = False
     #: Inside the second and later applications of something `shared`: paths are taken already.
     repeated: bool = False
 
-    def inner(self, **changes: Any) -> Context:
-        """The same place with a scope of names of its own, or whatever is changed."""
-        if "env" not in changes:
-            changes["env"] = Env(self.env)
-        return replace(self, **changes)
+    @classmethod
+    def outside(cls, run: Run, module: Module, name: str) -> Context:
+        """Outside of every body, where only the definitions of a file are in scope and nothing flows."""
+        return cls(
+            run, Env(module.env), Flow(None), Namer((), False), run.builder.root, Frame(name, None), module
+        )
+
+    def scoped(self, env: Env | None = None) -> Context:
+        """The same place with a scope of names of its own."""
+        return Context(
+            self.run,
+            env if env is not None else Env(self.env),
+            self.flow,
+            self.namer,
+            self.scope,
+            self.frame,
+            self.module,
+            self.training,
+            self.repeated,
+        )
+
+    def take(self, path: tuple[str, ...], steps: int, span: Span) -> tuple[str, ...]:
+        """Take a path whose last `steps` are its own.
+
+        A path that is taken already is reported, and one that nobody has serves on.
+        """
+        try:
+            self.run.paths.claim(path, steps, span, self.repeated)
+        except Problem as problem:
+            self.run.fail(problem)
+            return (*path, f"#{len(self.run.builder.nodes)}")
+        return path
 
     def bind(self, name: str, value: Any, span: Span) -> None:
         """Bind a name in the current scope; it must be new within the block or model."""
         self.refuse_bound(name, span)
-        self.shadow(name, span)
+        self.run.check_shadow(name, span)
         self.env.bind(name, value, span)
 
     def refuse_bound(self, name: str, span: Span) -> None:
         """A problem where the name is reserved or bound already."""
-        if name in ("it", "in"):
-            raise Problem("E203", f"`{name}` is reserved for the flow", span, help=("choose another name",))
+        refuse_reserved(name, span)
         env: Env | None = self.env
         while env is not None and env is not self.module.env:
             if name in env.names:
                 first = env.spans.get(name)
-                raise Problem("E203", f"`{name}` is bound already; a name is bound once", span,
-                              labels=(Label(first, "first bound here"),) if first else ())
+                raise Problem(
+                    "E203",
+                    f"`{name}` is bound already; a name is bound once",
+                    span,
+                    labels=(Label(first, "first bound here"),) if first else (),
+                    help=("choose another name",),
+                )
             env = env.parent
 
-    def shadow(self, name: str, span: Span) -> None:
-        from compiler.ops import OPS
 
-        if name in OPS:
-            self.run.warn("W201", f"`{name}` is also a layer; from here on it means yours", span,
-                          help=("another name would be clearer",))
-
-
-def bound_names(body: ast.Body) -> Iterable[ast.Target | ast.Let | ast.Function]:
-    """The names that a body that cannot be run would have bound."""
-    for statement in body.statements:
-        if isinstance(statement, (ast.Let, ast.Function)):
-            yield statement
-        elif isinstance(statement, ast.Chain):
-            for link in statement.links:
-                yield from link.targets
-                if isinstance(link.base, ast.Group):
-                    yield from bound_names(link.base.body)
-
-
-def poison(context: Context, body: ast.Body) -> None:
-    """Bind what a body would have bound to the unknown, so that its users stay silent."""
-    for bound in bound_names(body):
-        if context.env.lookup(bound.name) is None:
-            context.env.bind(bound.name, UNKNOWN, bound.span)
-
-
-def branch_names(items: Iterable[ast.BranchItem]) -> bool:
-    """Whether a loop or condition stands among branches (so that their number may be one)."""
-    return any(not isinstance(item, ast.Branch) for item in items)
+def refuse_reserved(name: str, span: Span) -> None:
+    if name in ("it", "in"):
+        raise Problem("E203", f"`{name}` is reserved for the flow", span, help=("choose another name",))

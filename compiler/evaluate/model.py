@@ -3,39 +3,33 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 from compiler.declare import Faults, Given
-from compiler.evaluate.apply import bind_parameters, explained
-from compiler.evaluate.context import Context, Flow, Frame, Namer, Run
+from compiler.evaluate.arithmetic import equal
+from compiler.evaluate.blocks import bind_parameters, match_parameters
+from compiler.evaluate.context import Context, Flow, Frame, Run
+from compiler.evaluate.expressions import evaluate
+from compiler.evaluate.faults import explained
 from compiler.evaluate.flow import run_body
+from compiler.evaluate.paths import Namer
 from compiler.evaluate.problems import Exhausted, Poisoned, Problem
-from compiler.evaluate.sections import check_expect
-from compiler.evaluate.values import UNKNOWN, Env, Unknown
-from compiler.graph import Graph, GraphBuilder, Node, Value
+from compiler.evaluate.recovery import mentioned
+from compiler.evaluate.sections import called, check_expect
+from compiler.evaluate.values import Env, Unknown
+from compiler.graph import Graph, GraphBuilder, Value, Weight
 from compiler.initial import Rule, resolve
-from compiler.modules import Module
+from compiler.modules import Module, Target
+from compiler.ops.base import BATCH
 from compiler.passes.remove_dead_code import without_training
 from compiler.preprocess import fault_in
+from compiler.training import bind_settings
 from spec_lang import syntax as ast
 from spec_lang.diagnostics import Diagnostic
-from spec_lang.limits import Limits
-from spec_lang.source import Span
-
-
-class ModelBuilder(GraphBuilder):
-    """A graph builder that also keeps what the sections of a model say."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.training_outputs: set[str] = set()
-        self.expectations: list[tuple[ast.Expect, Context]] = []
-        self.preprocess: list[tuple[Any, Span]] = []
-        self.preprocess_span: Span | None = None
-        self.init_rules: list[tuple[ast.InitRule, Any]] = []
+from spec_lang.limits import DEFAULT_LIMITS, Limits
 
 
 @dataclass(frozen=True)
@@ -47,37 +41,38 @@ class Evaluation:
 
 
 def evaluate_model(
-    model: ast.Model, module: Module, chain: tuple[tuple[ast.Variant, Module], ...] = (),
-    parameters: Mapping[str, Any] | None = None, settings: tuple[Given, ...] = (), limits: Limits = Limits(),
-    name: str | None = None, train: tuple[ast.Train, Module] | None = None, doc: str = "",
+    target: Target, settings: Sequence[Given] = (), limits: Limits = DEFAULT_LIMITS
 ) -> Evaluation:
-    """Evaluate a model.
-
-    `chain` are the variants that lead to it, the outermost (the one that was asked for) first.
-    `settings` are parameters from outside; they win over the variants' arguments.
-    """
-    builder = ModelBuilder(name or model.name)
+    """Evaluate a model or variant; `settings` are parameters from outside, by name."""
+    model, home = target.model, target.home
+    builder = GraphBuilder(target.name)
+    builder.root.doc = target.doc
     run = Run(builder, limits)
-    frame = Frame(model.name, None, is_model=True)
-    outer = Env(module.env)
-    context = Context(run, Env(outer), Flow(None), Namer((), seq=False), builder.root, frame,
-                      module.for_model(model))
-    builder.root.name = name or model.name
-    builder.root.doc = doc or model.doc
+    inputs = sum(isinstance(statement, ast.Input) for statement in model.body.statements)
+    frame = Frame(model.name, None, is_model=True, single_input=inputs == 1)
+    context = Context(run, Env(home.env), Flow(None), Namer((), seq=False), builder.root, frame, home)
     graph = None
     try:
         with deep_recursion():
-            given = variant_arguments(chain, settings, run)
-            arguments = bind_parameters(model.parameters, given, outer, replace(context, env=outer),
-                                        f"model {model.name}", model.name_span)
+            from_variants = variant_arguments(target, run)
+            arguments = bind_parameters(
+                model.parameters, [*from_variants, *settings], context, f"model {model.name}", model.name_span
+            )
             builder.root.arguments = arguments
-            if not any(isinstance(statement, ast.Input) for statement in model.body.statements):
-                raise Problem("E214", f"the model `{model.name}` has no input", model.name_span,
-                              help=("`input image: [3, 224, 224]` as its first line",))
-            run_body(model.body, context)
-            graph = finish(context, model, arguments, bool(settings), train, doc or model.doc)
+            if not inputs:
+                raise Problem(
+                    "E214",
+                    f"the model `{model.name}` has no input",
+                    model.name_span,
+                    help=("`input image: [3, 224, 224]` as its first line",),
+                )
+            body = context.scoped()
+            run_body(model.body, body)
+            graph = _finish(body, target, arguments)
+            if graph is not None:
+                _check_totals(context, graph, model, from_variants, settings)
     except Problem as problem:
-        run.fail(problem)
+        run.stop(problem)
     except Poisoned:
         run.failed = True
     return Evaluation(None if run.failed else graph, tuple(run.diagnostics))
@@ -90,143 +85,215 @@ def deep_recursion() -> Iterator[None]:
     Calls between Python functions take no C stack, so that the frames are all that this costs.
     """
     before = sys.getrecursionlimit()
-    sys.setrecursionlimit(max(before, 200_000))
+    sys.setrecursionlimit(max(before, 500_000))
     try:
         yield
     finally:
         sys.setrecursionlimit(before)
 
 
-def variant_arguments(chain: tuple[tuple[ast.Variant, Module], ...], settings: tuple[Given, ...], run: Run) -> list[Given]:
-    """The arguments of variants, each evaluated in its own file; what stands further out wins."""
-    from compiler.evaluate.expressions import given_arguments
+def variant_arguments(target: Target, run: Run) -> list[Given]:
+    """The arguments of variants by name, each evaluated in its own file.
 
-    named: dict[str, Given] = {}
-    positional: list[Given] = []
-    for variant, module in reversed(chain):
-        context = Context(run, Env(module.env), Flow(None), Namer((), False), run.builder.root,
-                          Frame(variant.name, None), module)
-        for one in given_arguments(variant.arguments, context):
-            if one.name is None:
-                positional.append(one)
-            else:
-                named[one.name] = one
-    for one in settings:
-        assert one.name is not None
-        named[one.name] = one
-    return [*positional, *named.values()]
+    What a variant leaves open, the next one may give.
+    """
+    found: list[Given] = []
+    remaining = list(target.model.parameters)
+    for variant, module in reversed(target.variants):
+        context = Context.outside(run, module, variant.name)
+        given = []
+        for argument in variant.arguments:
+            try:
+                given.append(Given(argument.name, evaluate(argument.value, context), argument))
+            except Exhausted:
+                raise
+            except Problem as problem:
+                run.fail(problem)
+            except Poisoned:
+                run.failed = True
+        if run.failed:
+            raise Poisoned
+        matched = match_parameters(remaining, given, f"model {variant.base}", variant.base_span)
+        found += [replace(one, name=name) for name, one in matched.items()]
+        remaining = [p for p in remaining if p.name not in matched]
+    return found
 
 
-def finish(
-    context: Context, model: ast.Model, arguments: Mapping[str, Any], overridden: bool,
-    train: tuple[ast.Train, Module] | None, doc: str,
-) -> Graph | None:
+# ---- the whole -------------------------------------------------------------------------
+
+
+def _finish(context: Context, target: Target, arguments: Mapping[str, Any]) -> Graph | None:
     run, builder = context.run, context.run.builder
-    assert isinstance(builder, ModelBuilder)
-    outputs = collect_outputs(context, model)
-    settings = train_settings(train, run)
-    if run.failed or outputs is None:
-        return None
-    check_reached(context, outputs)
+    outputs = _collect_outputs(context, target.model)
+    settings = _train_settings(target.train, run)
+    _check_reached(context, outputs)
+    _check_preprocess(run)
     if run.failed:
         return None
-    source = model.span.source
-    check_preprocess(builder, run)
-    weights = resolved_weights(builder, trained_weights(builder), run)
+    weights = _initialised(_marked(builder), run)
     if weights is None:
         return None
+    source = target.model.span.source
     built = builder.build(
-        outputs, preprocess=tuple(step for step, _ in builder.preprocess), settings=settings, arguments=arguments,
-        doc=doc, source_name=source.name, source_text=source.text, training=True)
-    built = replace(built, weights=weights)
-    graph = without_training(built, builder.training_outputs)
-    if not overridden:
-        check_totals(builder, graph, run)
-    return graph
+        outputs,
+        preprocess=tuple([step for step, _ in run.sections.preprocess]),
+        settings=settings,
+        arguments=arguments,
+        doc=target.doc,
+        source_name=source.name,
+        source_text=source.text,
+        training=True,
+    )
+    return without_training(replace(built, weights=weights), run.sections.training_outputs)
 
 
-def collect_outputs(context: Context, model: ast.Model) -> dict[str, Value] | None:
+def _collect_outputs(context: Context, model: ast.Model) -> dict[str, Value]:
     """The outputs of the model: the named ones, or the last tensor as `output`."""
-    frame, flow = context.frame, context.flow.it
-    found: dict[str, Value | Unknown] = dict(frame.outputs)
-    builder = context.run.builder
-    if all(name in getattr(builder, "training_outputs", ()) for name in found):
-        if flow is None:
-            raise Problem("E214", f"the model `{model.name}` has no output", model.name_span,
-                          help=("`output name` after its last layer",))
-        found["output"] = flow
-    if any(value is UNKNOWN for value in found.values()):
-        return None
+    run = context.run
+    found: dict[str, Value | Unknown] = dict(context.frame.outputs)
+    if run.sections.training_outputs.issuperset(found):
+        flow = context.flow.it
+        if flow is None and not run.failed:
+            raise Problem(
+                "E214",
+                f"the model `{model.name}` has no output",
+                model.name_span,
+                help=("`output name` after its last layer",),
+            )
+        if flow is not None:
+            found["output"] = flow
+    for name, value in found.items():
+        if value in run.in_training and name not in run.sections.training_outputs:
+            span = context.frame.output_spans.get(name, model.name_span)
+            run.fail(
+                Problem(
+                    "E231",
+                    f"the output `{name}` exists in training alone",
+                    span,
+                    help=("move `output` into `training { ... }`",),
+                )
+            )
     return {name: value for name, value in found.items() if isinstance(value, Value)}
 
 
-def check_reached(context: Context, outputs: Mapping[str, Value]) -> None:
-    """Report tensors, inputs, raw weights and shared layers that reach no output."""
+def _check_reached(context: Context, outputs: Mapping[str, Value]) -> None:
+    """Report results, inputs, raw weights and shared layers that reach no output.
+
+    After a mistake only what nobody speaks of is known to be lost.
+    """
     run, builder = context.run, context.run.builder
-    reached = set(outputs.values())
-    live: set[Node] = set()
-    for node in reversed(builder.nodes):
-        if any(value in reached for value in node.outputs):
-            live.add(node)
-            reached.update(node.inputs)
     used = {value for node in builder.nodes for value in node.inputs}
-    for node in builder.nodes:
-        if node in live or any(value in used or value in run.discarded for value in node.outputs):
-            continue
-        shown = node.output.name or node.path
-        run.fail(Problem("E206", f"the result of {node.op.name} reaches no output", node.span,
-                         label=f"{node.output.type} is made here and lost",
-                         help=(f"use it, end the flow with it, or `output {shown.replace('.', '_')}`",)))
+    used |= run.spoken_for
+    reached = set(outputs.values())
+    for node in reversed(builder.nodes):
+        if not reached.isdisjoint(node.outputs):
+            reached.update(node.inputs)
+        elif used.isdisjoint(node.outputs):
+            name = (node.output.name or node.path).replace(".", "_")
+            run.fail(
+                Problem(
+                    "E206",
+                    f"the result of {node.op.name} reaches no output",
+                    node.span,
+                    label=f"{node.output.type} is made here and lost",
+                    help=(f"use it, end the flow with it, or `output {name}`",),
+                )
+            )
+    if run.failed:
+        reached |= used
     for name, value in builder.inputs.items():
         if value not in reached:
-            run.fail(Problem("E227", f"the input `{name}` reaches no output", value.span))
+            run.fail(
+                Problem(
+                    "E227",
+                    f"the input `{name}` reaches no output",
+                    value.span,
+                    help=("use it, or leave it out",),
+                )
+            )
     for value in run.raw_weights:
         if value not in reached:
-            run.fail(Problem("E227", f"the weight `{value.name}` reaches no output", value.span))
+            run.fail(
+                Problem(
+                    "E227",
+                    f"the weight `{value.name}` reaches no output",
+                    value.span,
+                    help=("multiply or add it, or leave it out",),
+                )
+            )
     for shared in run.shared:
-        if not shared.uses:
-            run.fail(Problem("E227", f"the shared layer `{shared.label}` is never applied", shared.span))
+        if not shared.uses and not (run.failed and shared.spoken_for):
+            run.fail(
+                Problem(
+                    "E227",
+                    f"the shared layer `{shared.label}` is never applied",
+                    shared.span,
+                    help=(f"apply it in a chain: `-> {shared.label}`",),
+                )
+            )
 
 
-def trained_weights(builder: GraphBuilder) -> dict[str, Any]:
+def _marked(builder: GraphBuilder) -> dict[str, Weight]:
     """The weights, marked where only training-time layers use them."""
     inference = {name for node in builder.nodes if not node.training for name in node.weights.values()}
     inference |= {v.weight for node in builder.nodes if not node.training for v in node.inputs if v.weight}
-    return {name: replace(w, training=True) if name not in inference else replace(w, training=False) if w.training else w
-            for name, w in builder.weights.items()}
+    return {
+        name: weight
+        if weight.training == (name not in inference)
+        else replace(weight, training=name not in inference)
+        for name, weight in builder.weights.items()
+    }
 
 
-def check_preprocess(builder: ModelBuilder, run: Run) -> None:
-    if not builder.preprocess:
-        return
-    value = next(iter(builder.inputs.values()))
-    fault = fault_in([step for step, _ in builder.preprocess], value.shape, value.type.free)
-    if fault is not None:
-        position, problem = fault
-        run.fail(explained(problem, (), (), builder.preprocess[position][1]))
-
-
-def resolved_weights(builder: ModelBuilder, weights: Mapping[str, Any], run: Run) -> dict[str, Any] | None:
-    """The weights with the initialisers of the `init` section; None after any mistake, all of them reported."""
-    rules = [Rule(rule.target, rule.path, bound, rule.span) for rule, bound in builder.init_rules]
+def _initialised(weights: Mapping[str, Weight], run: Run) -> dict[str, Weight] | None:
+    """The weights with the initialisers of the `init` section; None after any mistake."""
+    rules = [Rule(rule.target, rule.path, bound, rule.span) for rule, bound in run.sections.init_rules]
     try:
-        resolved = resolve(weights, rules)
+        return dict(resolve(weights, rules))
     except Faults as found:
         for span, fault in found.faults:
             run.fail(explained(fault, (), (), span))
-        return None
-    return None if run.failed else resolved
+    return None
 
 
-def check_totals(builder: ModelBuilder, graph: Graph, run: Run) -> None:
-    """`expect` on the whole model, which counts inference unless training was asked for."""
-    for statement, context in builder.expectations:
-        env = Env(context.env)
-        env.bind("params", graph.params, None)
-        env.bind("macs", graph.macs, None)
-        env.bind("memory", getattr(graph, "memory", 0), None)
+def _check_preprocess(run: Run) -> None:
+    """The steps must end at the first input that is an image."""
+    steps, inputs = run.sections.preprocess, list(run.builder.inputs.values())
+    if not steps or not inputs:
+        return
+    value = next((v for v in inputs if v.type.rank == 3 and v.type.rows == BATCH), inputs[0])
+    fault = fault_in([step for step, _ in steps], value.shape, value.type.free)
+    if fault is not None:
+        position, problem = fault
+        run.fail(explained(problem, (), (), steps[position][1]))
+
+
+def _check_totals(
+    outer: Context,
+    graph: Graph,
+    model: ast.Model,
+    from_variants: Sequence[Given],
+    settings: Sequence[Given],
+) -> None:
+    """`expect` on the whole model, which counts inference.
+
+    It speaks of the model as its parameters have it by default; so it is not checked where one that
+    has a default was set to something else.  A variant's own numbers are checked all the same
+    where the condition speaks of what the variant gives.
+    """
+    run = outer.run
+    if any(_differs(model, one, outer) for one in settings):
+        return
+    changed = any(_differs(model, one, outer) for one in from_variants)
+    given = {one.name for one in from_variants}
+    for statement, context in run.sections.expectations:
+        if changed and given.isdisjoint(mentioned(statement.condition)):
+            continue
+        inner = context.scoped()
+        for name, total in (("params", graph.params), ("macs", graph.macs), ("memory", graph.memory)):
+            inner.env.bind(name, total, None)
         try:
-            check_expect(statement, replace(context, env=env))
+            check_expect(statement, inner)
         except Exhausted:
             raise
         except Problem as problem:
@@ -235,16 +302,18 @@ def check_totals(builder: ModelBuilder, graph: Graph, run: Run) -> None:
             run.failed = True
 
 
-def train_settings(train: tuple[ast.Train, Module] | None, run: Run) -> Any:
+def _differs(model: ast.Model, given: Given, context: Context) -> bool:
+    """Whether a parameter that has a default was given something else."""
+    parameter = next(p for p in model.parameters if p.name == given.name)
+    return parameter.default is not None and not equal(evaluate(parameter.default, context), given.value)
+
+
+def _train_settings(train: tuple[ast.Train, Module] | None, run: Run) -> Any:
     """The `train` section, bound; None without one."""
     if train is None:
         return None
-    from compiler.evaluate.sections import called
-    from compiler.training import bind_settings
-
     section, module = train
-    context = Context(run, Env(module.env), Flow(None), Namer((), False), run.builder.root,
-                      Frame(section.name, None), module)
+    context = Context.outside(run, module, section.name)
     items = []
     for setting in section.settings:
         try:
@@ -252,6 +321,8 @@ def train_settings(train: tuple[ast.Train, Module] | None, run: Run) -> Any:
                 items.append((setting.name, None, setting))
             else:
                 items.append((setting.name, called(setting.value, context), setting))
+        except Exhausted:
+            raise
         except Problem as problem:
             run.fail(problem)
         except Poisoned:
@@ -262,6 +333,10 @@ def train_settings(train: tuple[ast.Train, Module] | None, run: Run) -> Any:
         for place, fault in found.faults:
             value = getattr(place, "value", None)
             span = place.span if place is not None else section.name_span
-            given = tuple([Given(a.name, None, a) for a in value.arguments]) if isinstance(value, ast.Call) else ()
+            given = (
+                tuple([Given(a.name, None, a) for a in value.arguments])
+                if isinstance(value, ast.Call)
+                else ()
+            )
             run.fail(explained(fault, given, (), span))
     return None

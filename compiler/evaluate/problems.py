@@ -12,8 +12,15 @@ class Problem(Exception):
     """A mistake at a place: the statement or link that holds it is given up, the rest goes on."""
 
     def __init__(
-        self, code: str, message: str, span: Span | None, *, label: str = "", labels: Sequence[Label] = (),
-        notes: Sequence[str] = (), help: Sequence[str] = (),
+        self,
+        code: str,
+        message: str,
+        span: Span | None,
+        *,
+        label: str = "",
+        labels: Sequence[Label] = (),
+        notes: Sequence[str] = (),
+        help: Sequence[str] = (),
     ) -> None:
         super().__init__(message)
         self.diagnostic = Diagnostic(code, message, span, label, tuple(labels), tuple(notes), tuple(help))

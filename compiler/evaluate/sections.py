@@ -6,11 +6,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from compiler.declare import BadValue, Called, Context as Kinds, Declared, Fault, Flag, Given, Kind, Real, Word, arg, show
-from compiler.evaluate.apply import check_size, explained
-from compiler.evaluate.context import Context
-from compiler.evaluate.expressions import evaluate, given_arguments, template, truth, whole
-from compiler.evaluate.problems import Poisoned, Problem
+from compiler.declare import (
+    BadValue,
+    Called,
+    Declared,
+    Fault,
+    Flag,
+    Given,
+    Kind,
+    Real,
+    Word,
+    arg,
+    show,
+)
+from compiler.declare import (
+    Context as Kinds,
+)
+from compiler.evaluate.context import Context, Flow
+from compiler.evaluate.expressions import BUILTINS, evaluate, given_arguments, template, truth, whole
+from compiler.evaluate.faults import explained
+from compiler.evaluate.layers import check_size
+from compiler.evaluate.naming import label_name, label_steps
+from compiler.evaluate.problems import Exhausted, Poisoned, Problem
+from compiler.evaluate.recovery import mentioned
 from compiler.evaluate.values import ListValue, describe
 from compiler.graph import Weight
 from compiler.initial import Initialiser, bind_rule, default_initialiser
@@ -28,9 +46,14 @@ TOTALS = ("params", "macs", "memory")
 
 
 def run_input(statement: ast.Input, context: Context) -> None:
-    run = context.run
-    if not context.frame.is_model or context.scope.kind != "model" or context.env.parent is None \
-            or context.env.parent.parent is not context.module.env:
+    run, frame = context.run, context.frame
+    at_top = (
+        frame.is_model
+        and context.scope.kind == "model"
+        and context.env.parent is not None
+        and context.env.parent.parent is context.module.env
+    )
+    if not at_top:
         raise Problem("E214", "an `input` belongs at the top of a model's body", statement.span)
     extents: list[int] = []
     free: dict[str, int] = {}
@@ -44,18 +67,22 @@ def run_input(statement: ast.Input, context: Context) -> None:
         if known is not None:
             other = run.builder.inputs[known[0]].shape[known[1]]
             if other != extents[-1]:
-                raise Problem("E203", f"`{dim.name}` is {other} at input `{known[0]}` and {extents[-1]} here; "
-                              "one name is one extent", dim.span)
+                raise Problem(
+                    "E203",
+                    f"`{dim.name}` is {other} at input `{known[0]}` and {extents[-1]} here; "
+                    "one name is one extent",
+                    dim.span,
+                )
         free[dim.name] = axis
     check_size(extents, run.limits, statement.span, "the input")
-    flags = tuple(axis in free.values() for axis in range(len(extents)))
+    flags = tuple([axis in free.values() for axis in range(len(extents))])
     kind = TensorType(tuple(extents), flags, rows=statement.name if statement.per_image else BATCH)
-    context.bind(statement.name, None, statement.name_span)
+    context.refuse_bound(statement.name, statement.name_span)
     value = run.builder.input(statement.name, kind, statement.span, free)
-    context.env.bind(statement.name, value, statement.name_span)
-    if context.module.single_input:
+    context.bind(statement.name, value, statement.name_span)
+    if frame.single_input:
         context.flow.it = value
-        context.frame.inside = value
+        frame.inside = value
 
 
 # ---- raw weights -----------------------------------------------------------------------
@@ -101,10 +128,8 @@ class RawWeight(Declared):
 
 
 def run_weight(statement: ast.Weight, context: Context) -> None:
-    from compiler.evaluate.flow import label_steps
-
     steps = label_steps(statement.label, context)
-    path = (*context.namer.prefix, *steps)
+    label_name(statement.label, steps)
     shape = tuple([whole(dim, context, "an extent", minimum=1) for dim in statement.dims])
     check_size(shape, context.run.limits, statement.span, "the weight")
     given = []
@@ -119,15 +144,23 @@ def run_weight(statement: ast.Weight, context: Context) -> None:
     except Fault as fault:
         raise explained(fault, given, [], statement.span) from None
     run = context.run
-    name = ".".join(path)
-    if not context.repeated:
-        run.claim(path, statement.label.span)
-        run.pass_through(path, len(steps), statement.label.span)
+    path = context.take((*context.namer.prefix, *steps), len(steps), statement.label.span)
+    name = run.named(".".join(path), statement.span)
     fan_in = 1
     for extent in shape[1:]:
         fan_in *= extent
-    weight = Weight(name, shape, "weight" if bound.trainable else "constant", "weight", bound.trainable, initialiser,
-                    fan_in, shape[0] if shape else 1, context.training, statement.span)
+    weight = Weight(
+        name,
+        shape,
+        "weight" if bound.trainable else "constant",
+        "weight",
+        bound.trainable,
+        initialiser,
+        fan_in,
+        shape[0] if shape else 1,
+        context.training,
+        statement.span,
+    )
     value = run.builder.parameter(weight)
     run.raw_weights.append(value)
     context.bind(steps[-1], value, statement.label.span)
@@ -143,8 +176,12 @@ def _raw_initialiser(bound: RawWeight, shape: tuple[int, ...]) -> Initialiser:
     if isinstance(bound.value, tuple):
         found = _shape_of(bound.value)
         if found != shape:
-            raise Fault("E312", f"weight: `value` has the shape {list(found) if found is not None else 'of a ragged list'}"
-                        f", the weight is {list(shape)}", argument="value")
+            raise Fault(
+                "E312",
+                f"weight: `value` has the shape {list(found) if found is not None else 'of a ragged list'}"
+                f", the weight is {list(shape)}",
+                argument="value",
+            )
     return Initialiser("value", (("values", bound.value),))
 
 
@@ -169,8 +206,6 @@ def called(expr: ast.Expr, context: Context) -> Any:
     (`zeros`, `sgd(lr = 0.02)`), which whoever binds the setting knows.
     """
     if isinstance(expr, ast.Call) and not _is_bound(expr.name, context):
-        from compiler.evaluate.expressions import BUILTINS
-
         if expr.name not in BUILTINS:
             return Called(expr.name, given_arguments(expr.arguments, context), expr)
     if isinstance(expr, ast.Name) and not _is_bound(expr.id, context):
@@ -182,7 +217,7 @@ def called(expr: ast.Expr, context: Context) -> Any:
 
 
 def _is_bound(name: str, context: Context) -> bool:
-    return context.env.lookup(name) is not None or context.module.resolve(name, context.run) is not None
+    return context.env.lookup(name) is not None or context.module.defines(name)
 
 
 # ---- expect ----------------------------------------------------------------------------
@@ -191,9 +226,11 @@ def _is_bound(name: str, context: Context) -> bool:
 def run_expect(statement: ast.Expect, context: Context) -> None:
     """Check now, or after the model is built where the condition is about the whole of it."""
     if context.frame.is_model and any(
-        name in TOTALS and context.env.lookup(name) is None for name in names_in(statement.condition)
+        name in TOTALS and context.env.lookup(name) is None for name in mentioned(statement.condition)
     ):
-        context.run.builder.expectations.append((statement, context))
+        there = context.scoped(context.env)
+        there.flow = Flow(context.flow.it)  # `it` means what flows here
+        context.run.sections.expectations.append((statement, there))
         return
     check_expect(statement, context)
 
@@ -208,21 +245,6 @@ def check_expect(statement: ast.Expect, context: Context) -> None:
     raise Problem("E216", message, statement.condition.span, label="this is false", notes=notes)
 
 
-def names_in(expr: ast.Expr) -> set[str]:
-    """The names that a condition reads at its top: operands of comparisons and arithmetic."""
-    found: set[str] = set()
-    stack: list[Any] = [expr]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, ast.Name):
-            found.add(node.id)
-        elif isinstance(node, tuple):
-            stack.extend(node)
-        elif hasattr(node, "__slots__") and not isinstance(node, Span):
-            stack.extend(getattr(node, slot) for slot in node.__slots__ if slot not in ("span", "name_span"))
-    return found
-
-
 def _measured(expr: ast.Expr, context: Context) -> list[tuple[ast.Expr, Any]]:
     """What the sides of a false condition came to, where they are not plain numbers."""
     if isinstance(expr, ast.Binary) and expr.operator in ("and", "or"):
@@ -231,9 +253,10 @@ def _measured(expr: ast.Expr, context: Context) -> list[tuple[ast.Expr, Any]]:
         return [found for side in failing for found in _measured(side, context)]
     if isinstance(expr, ast.Binary) and expr.operator in ("==", "!=", "<", "<=", ">", ">="):
         return [
-            (side, evaluate(side, context)) for side in (expr.left, expr.right)
+            (side, evaluate(side, context))
+            for side in (expr.left, expr.right)
             if not isinstance(side, (ast.Int, ast.Float, ast.Bool, ast.String, ast.Size))
-            and not (isinstance(side, (ast.List, ast.Tuple)) and not names_in(side))
+            and not (isinstance(side, (ast.List, ast.Tuple)) and not mentioned(side))
         ]
     return []
 
@@ -246,16 +269,20 @@ def _text(expr: ast.Expr) -> str:
 
 
 def run_preprocess(statement: ast.Preprocess, context: Context) -> None:
-    builder = context.run.builder
+    sections = context.run.sections
     if not context.frame.is_model:
         raise Problem("E214", "`preprocess` belongs to a model, not to a block", statement.span)
-    if builder.preprocess_span is not None:
-        raise Problem("E214", "there are two `preprocess` sections", statement.span,
-                      labels=(Label(builder.preprocess_span, "the first one"),))
-    builder.preprocess_span = statement.span
+    if sections.preprocess_span is not None:
+        raise Problem(
+            "E214",
+            "there are two `preprocess` sections",
+            statement.span,
+            labels=(Label(sections.preprocess_span, "the first one"),),
+        )
+    sections.preprocess_span = statement.span
     for step, span, given in steps_of(statement.body, context):
         try:
-            builder.preprocess.append((bind_step(step, given), span))
+            sections.preprocess.append((bind_step(step, given), span))
         except Fault as fault:
             context.run.fail(explained(fault, given, [], span))
 
@@ -282,13 +309,18 @@ def run_init(statement: ast.Init, context: Context) -> None:
         try:
             value = called(rule.value, context)
             if not isinstance(value, Called):
-                raise Problem("E312", f"a rule of `init` is a name such as `he(normal)`, not {describe(value)}",
-                              rule.value.span)
+                raise Problem(
+                    "E312",
+                    f"a rule of `init` is a name such as `he(normal)`, not {describe(value)}",
+                    rule.value.span,
+                )
             try:
                 bound = bind_rule(value.name, value.given)
             except Fault as fault:
                 raise explained(fault, value.given, [], rule.value.span) from None
-            context.run.builder.init_rules.append((rule, bound))
+            context.run.sections.init_rules.append((rule, bound))
+        except Exhausted:
+            raise
         except Problem as problem:
             context.run.fail(problem)
         except Poisoned:

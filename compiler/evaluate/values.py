@@ -1,12 +1,12 @@
 """What an expression can be at compile time, besides numbers, booleans, strings and words.
 
-Sizes and tuples are `tuple`, lists are `ListValue` (a tuple too: `==` and indexing do not care,
-the kind of a block's parameter does).  A tensor is its `Value` in the graph.
+Sizes are `tuple`, lists are `ListValue` (a tuple too: `==` and indexing do not care, the kind
+of a block's parameter does).  A tensor is its `Value` in the graph.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +21,18 @@ if TYPE_CHECKING:
     from compiler.modules import Module
 
 
-class ListValue(tuple[Any, ...]):
-    """A list.  It compares equal to a tuple of the same items."""
+class Collection(tuple[Any, ...]):
+    """A tuple or list; `measure` is its depth and its size where it is not flat (see `measure`)."""
 
-    __slots__ = ()
+    measure: tuple[int, int] | None = None
+
+
+class TupleValue(Collection):
+    """`(a, b)`: like a size."""
+
+
+class ListValue(Collection):
+    """A list.  It compares equal to a tuple of the same items."""
 
 
 class Unknown:
@@ -42,16 +50,26 @@ UNKNOWN = Unknown()
 def _described(name: str, given: tuple[Given, ...]) -> str:
     if not given:
         return name
-    parts = [f"{g.name} = {show(g.value)}" if g.name else show(g.value) for g in given]
-    return f"{name}({', '.join(parts)})"
+    text = ""
+    for one in given:
+        if len(text) > 200:
+            text += ", ..."
+            break
+        text += (", " if text else "") + (f"{one.name} = " if one.name else "") + show(one.value)
+    return f"{name}({text})"
 
 
-@dataclass(frozen=True)
+def _key(given: tuple[Given, ...]) -> tuple[tuple[str | None, Any], ...]:
+    return tuple([(one.name, one.value) for one in given])
+
+
+@dataclass(frozen=True, eq=False)
 class LayerValue:
     """A layer with some of its arguments: `relu`, `leakyrelu(0.1)`."""
 
     op: type[Op]
     given: tuple[Given, ...] = ()
+    measure: tuple[int, int] = (1, 1)
 
     @property
     def bare_word(self) -> str | None:
@@ -62,6 +80,12 @@ class LayerValue:
     def described(self) -> str:
         return _described(self.op.name, self.given)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, LayerValue) and other.op is self.op and _key(other.given) == _key(self.given)
+
+    def __hash__(self) -> int:
+        return hash(self.op)
+
 
 @dataclass(frozen=True, eq=False)
 class BlockValue:
@@ -70,13 +94,18 @@ class BlockValue:
     block: ast.Block
     module: Module
     given: tuple[Given, ...] = ()
+    measure: tuple[int, int] = (1, 1)
 
     @property
     def described(self) -> str:
         return _described(self.block.name, self.given)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, BlockValue) and other.block is self.block and other.given == self.given
+        return (
+            isinstance(other, BlockValue)
+            and other.block is self.block
+            and _key(other.given) == _key(self.given)
+        )
 
     def __hash__(self) -> int:
         return hash(id(self.block))
@@ -86,7 +115,7 @@ class BlockValue:
 class SharedValue:
     """A layer, block or group declared with `shared`: its weights exist once, at `path`.
 
-    `target` is what is applied; a group is applied in the `context` where it was declared.
+    `target` is what is applied; `context` is where it was declared, and where a group runs.
     """
 
     path: tuple[str, ...]
@@ -94,7 +123,10 @@ class SharedValue:
     context: Context
     span: Span
     label: str
+    #: Applications so far; the first one takes the paths.
     uses: int = 0
+    #: Whether something that failed speaks of it, so that it may well be applied there.
+    spoken_for: bool = False
 
     @property
     def described(self) -> str:
@@ -122,6 +154,8 @@ class TensorArray:
     span: Span
     rank: int
     elements: dict[tuple[int, ...], Value | Unknown] = field(default_factory=dict)
+    #: Whether something that would have filled elements failed, so that any may be missing.
+    incomplete: bool = False
 
     @property
     def described(self) -> str:
@@ -167,12 +201,23 @@ class Env:
             env = env.parent
 
 
-def kind_of(value: Any) -> str:
-    """The kind of a parameter: a number, a size, a tuple, a list of them and a choice are one kind."""
+_KINDS = {
+    "number": "a number, size, tuple or choice",
+    "list": "a list",
+    "string": "a string",
+    "flag": "true or false",
+    "layer": "a layer",
+    "tensor": "a tensor",
+    "function": "a function",
+}
+
+
+def kind_of(value: Any) -> str | None:
+    """The kind of a parameter (numbers, sizes, tuples, choices are one); None for `none`, which has none."""
     if isinstance(value, bool):
-        return "true or false"
+        return "flag"
     if isinstance(value, Word):
-        return "number"
+        return None if value == "none" else "number"
     if isinstance(value, (int, float)):
         return "number"
     if isinstance(value, str):
@@ -187,7 +232,33 @@ def kind_of(value: Any) -> str:
         return "tensor"
     if isinstance(value, FunctionValue):
         return "function"
-    return "unknown"
+    return None
+
+
+def kind_name(kind: str) -> str:
+    """A kind for a message: `a list`."""
+    return _KINDS[kind]
+
+
+def measure(value: Any) -> tuple[int, int]:
+    """How deep a value is nested, and how many elements it has in all, counted as often as they occur."""
+    if isinstance(value, tuple):
+        return getattr(value, "measure", None) or (1, len(value))
+    if isinstance(value, (LayerValue, BlockValue)):
+        return value.measure
+    return (0, 1)
+
+
+def measure_of(parts: Iterable[Any]) -> tuple[int, int]:
+    """The measure of what is made of these parts."""
+    depth = total = 0
+    for part in parts:
+        if isinstance(part, (tuple, LayerValue, BlockValue)):
+            inner_depth, inner_total = measure(part)
+            depth = max(depth, inner_depth)
+            total += inner_total
+        total += 1
+    return depth + 1, total
 
 
 def describe(value: Any) -> str:

@@ -1,0 +1,85 @@
+"""Names of weights: the step that each member of a body adds to the path, and who has which path."""
+
+from __future__ import annotations
+
+from compiler.evaluate.problems import Problem
+from spec_lang.diagnostics import Label
+from spec_lang.source import Span
+
+Path = tuple[str, ...]
+
+
+class Namer:
+    """Gives the members of one body their step: labels, positions in a `seq`, counts elsewhere."""
+
+    __slots__ = ("counts", "position", "prefix", "seq")
+
+    def __init__(self, prefix: Path, seq: bool) -> None:
+        self.prefix = prefix
+        self.seq = seq
+        self.counts: dict[str, int] = {}
+        self.position = 0
+
+    def step(self, kind: str, label: Path) -> Path:
+        """The steps that a layer or block of this kind (`conv`) adds; labelled ones are counted too."""
+        self.counts[kind] = count = self.counts.get(kind, 0) + 1
+        position = self.position
+        self.position += 1
+        if label:
+            return label
+        return (str(position),) if self.seq else (f"{kind}{count}",)
+
+    def enter(self, label: Path) -> Path:
+        """The steps that a `seq`, group or join adds: none without a label, but its position in a `seq`."""
+        position = self.position
+        self.position += 1
+        if label:
+            return label
+        return (str(position),) if self.seq else ()
+
+
+class Paths:
+    """The paths that are taken, by layers and by labels, and the steps that labels only go through."""
+
+    def __init__(self) -> None:
+        self._taken: dict[str, Span] = {}
+        self._through: dict[str, Span] = {}
+
+    def claim(self, path: Path, steps: int, span: Span, again: bool = False) -> None:
+        """Take a path whose last `steps` are its own; E207 for a second use, and for a path inside another.
+
+        `again` is for second and later applications of something `shared`: the same place may
+        take its path once more.
+        """
+        dotted = ".".join(path)
+        first = self._taken.get(dotted)
+        if first is not None:
+            if again and first == span:
+                return
+            raise Problem(
+                "E207",
+                f"two things are named `{dotted}`",
+                span,
+                labels=(Label(first, "first named here"),),
+                help=("give one of them another label",),
+            )
+        if dotted in self._through:
+            raise Problem(
+                "E207",
+                f"`{dotted}` is a name of its own and the beginning of another",
+                span,
+                labels=(Label(self._through[dotted], "the other name"),),
+            )
+        for end in range(len(path) - 1, len(path) - steps, -1):
+            before = ".".join(path[:end])
+            if before in self._taken:
+                raise Problem(
+                    "E207",
+                    f"`{dotted}` goes through `{before}`, which is a name of its own",
+                    span,
+                    labels=(Label(self._taken[before], "named here"),),
+                )
+            if before in self._through:
+                break  # and so is all that comes before it
+            self._through[before] = span
+        self._taken[dotted] = span

@@ -1,0 +1,128 @@
+"""After a mistake: what stands unknown from here on, so that one mistake stays one error.
+
+A statement or link that is given up leaves the unknown in the flow and under every name that it
+would have bound; and every tensor that it speaks of counts as used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from compiler.evaluate.context import Context
+from compiler.evaluate.problems import Poisoned, Problem
+from compiler.evaluate.values import UNKNOWN, BlockValue, LayerValue, SharedValue, TensorArray
+from compiler.graph import Value
+from spec_lang import syntax as ast
+from spec_lang.source import Span
+
+
+def failed(problem: Problem | Poisoned, node: Any, context: Context) -> None:
+    """Report a problem (a `Poisoned` has been reported already) and give up the node of the AST."""
+    if isinstance(problem, Problem):
+        context.run.fail(problem)
+    context.run.failed = True
+    _spend_tensors(node, context)
+    for target in _targets(node):
+        if target.indices:
+            _leave_incomplete(target, context)
+
+
+def give_up(statement: ast.Statement, context: Context) -> None:
+    """Leave the unknown behind a statement."""
+    if isinstance(statement, (ast.Let, ast.Function)):
+        _bind_unknown(statement.name, statement.name_span, context)
+    elif isinstance(statement, (ast.Shared, ast.Weight)):
+        last = statement.label.parts[-1] if statement.label.parts else ""
+        if isinstance(last, str):
+            _bind_unknown(last.rpartition(".")[2], statement.label.span, context)
+    elif isinstance(statement, ast.Input):
+        _bind_unknown(statement.name, statement.name_span, context)
+        if context.frame.single_input:
+            context.frame.inside = UNKNOWN
+            context.flow.it = UNKNOWN
+    elif isinstance(statement, (ast.Chain, ast.For, ast.Repeat, ast.If)):
+        context.flow.it = UNKNOWN
+
+
+def give_up_link(link: ast.Link, context: Context) -> None:
+    """Leave the unknown under the names that a group would have bound in its body, which is no scope."""
+    if isinstance(link.base, ast.Group):
+        for statement in link.base.body.statements:
+            if isinstance(statement, ast.Chain):
+                for inner in statement.links:
+                    for target in inner.targets:
+                        if not target.indices:
+                            _bind_unknown(target.name, target.span, context)
+                    give_up_link(inner, context)
+            elif not isinstance(statement, (ast.For, ast.Repeat, ast.If)):
+                give_up(statement, context)
+
+
+def _bind_unknown(name: str, span: Span, context: Context) -> None:
+    if context.env.lookup(name) is None:
+        context.env.bind(name, UNKNOWN, span)
+
+
+def _leave_incomplete(target: ast.Target, context: Context) -> None:
+    array = context.frame.arrays.get(target.name)
+    if array is None:
+        if context.env.lookup(target.name) is not None:
+            return
+        array = TensorArray(target.name, target.span, len(target.indices))
+        root = context.env
+        while root.parent is not None and root.parent is not context.module.env:
+            root = root.parent
+        root.bind(target.name, array, target.span)
+        context.frame.arrays[target.name] = array
+    array.incomplete = True
+
+
+def _spend_tensors(node: Any, context: Context) -> None:
+    """Count every tensor that a node speaks of as used, and what flows."""
+    stack: list[Any] = [context.flow.it]
+    names = mentioned(node)
+    if "in" in names:
+        stack.append(context.frame.inside)
+    stack.extend([context.env.lookup(name) for name in names])
+    while stack:
+        value = stack.pop()
+        if isinstance(value, Value):
+            context.run.spoken_for.add(value)
+        elif isinstance(value, tuple):
+            stack.extend([one for one in value if not isinstance(one, (int, float, str))])
+        elif isinstance(value, TensorArray):
+            stack.extend(value.elements.values())
+        elif isinstance(value, SharedValue):
+            value.spoken_for = True
+        elif isinstance(value, (LayerValue, BlockValue)):
+            stack.extend([one.value for one in value.given])
+
+
+def mentioned(node: Any) -> set[str]:
+    """Every name that a node of the AST speaks of."""
+    found: set[str] = set()
+    for one in nodes(node):
+        if isinstance(one, ast.Name):
+            found.add(one.id)
+        elif isinstance(one, (ast.Apply, ast.Merge, ast.Call)):
+            found.add(one.name)
+    return found
+
+
+def _targets(node: Any) -> Iterator[ast.Target]:
+    return (one for one in nodes(node) if isinstance(one, ast.Target))
+
+
+def nodes(node: Any) -> Iterator[Any]:
+    """A node and all below it."""
+    stack = [node]
+    while stack:
+        one = stack.pop()
+        if isinstance(one, Span):
+            continue
+        if isinstance(one, tuple):
+            stack.extend(one)
+        elif hasattr(one, "__dataclass_fields__"):
+            yield one
+            stack.extend([getattr(one, name) for name in one.__dataclass_fields__])
