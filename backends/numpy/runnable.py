@@ -132,7 +132,7 @@ class NumpyRunnable(Runnable):
 
 
 def check_training(graph: Graph, rows: Mapping[str, int], weights: Mapping[str, Array]) -> None:
-    """Refuse to train without the weights of training (E608), or batchnorm on one number per channel (E606)."""
+    """Refuse to train without the weights of training (E608), or batchnorm on one number (E606)."""
     _check_weights(graph, weights)
     for node in graph.nodes:
         x = node.inputs[0].type
@@ -140,7 +140,7 @@ def check_training(graph: Graph, rows: Mapping[str, int], weights: Mapping[str, 
             raise BackendError(
                 Diagnostic(
                     "E606",
-                    f"`{node.name}` cannot train on one row: its statistics need more than one number per channel",
+                    f"`{node.name}` cannot train on one row: a channel's statistics need more numbers",
                     node.span,
                     help=("take a larger batch",),
                 )

@@ -102,7 +102,7 @@ class Layer:
 
     def extra(self, what: str) -> str:
         """Where the layer keeps something beside its result (a mask)."""
-        return self.body.kept(f"{self.node.name}.{what}")
+        return self.body.kept(self.node, what)
 
     # -- forward -------------------------------------------------------------------------
 

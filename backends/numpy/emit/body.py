@@ -19,22 +19,7 @@ from compiler.ops.base import TensorType
 from compiler.ops.reshape import Identity
 
 #: Names that the generated methods use for themselves.
-RESERVED = (
-    "np",
-    "self",
-    "w",
-    "s",
-    "g",
-    "x",
-    "d",
-    "training",
-    "keep",
-    "inputs",
-    "gradients",
-    "more",
-    "Array",
-    "Arrays",
-)
+RESERVED = tuple("np self w s g x d training keep inputs outputs gradients more Array Arrays".split())
 
 
 @dataclass(frozen=True)
@@ -78,7 +63,8 @@ class Body:
         self._gradients: dict[Value, str] = {}
         self._gradient_names = Names((*kernels(), *RESERVED))
         self._given: set[Value | str] = set()
-        self._keys: dict[str, str] = {}
+        self._keys: set[str] = set()
+        self._extras: dict[tuple[Node, str], str] = {}
         self._saved: dict[Value, str] = {}
         self._pending: list[tuple[Statement, bool]] = []
         self.parameters = [self._locals[value] for value in graph.inputs.values()]
@@ -98,9 +84,11 @@ class Body:
             return f"w[{literal(value.weight)}]"
         return self._locals[value]
 
-    def kept(self, name: str) -> str:
-        """A place in `s`, by a name that a layer alone uses."""
-        return f"s[{literal(self._keys.setdefault(name, name))}]"
+    def kept(self, node: Node, what: str) -> str:
+        """Where a layer keeps something beside its result."""
+        if (node, what) not in self._extras:
+            self._extras[node, what] = self._place(f"{node.name}.{what}")
+        return self._extras[node, what]
 
     def saved(self, value: Value) -> str:
         """The value as `backward` reads it; forward is told to keep it."""
@@ -111,13 +99,17 @@ class Body:
             wanted = (
                 node.name if node is not None else next(n for n, v in self.graph.inputs.items() if v is value)
             )
-            key, count = wanted, 1
-            while key in self._keys:
-                count += 1
-                key = f"{wanted} {count}"  # no node's name holds a space
-            self._keys[key] = key
-            self._saved[value] = f"s[{literal(key)}]"
+            self._saved[value] = self._place(wanted)
         return self._saved[value]
+
+    def _place(self, wanted: str) -> str:
+        """A place in `s` under this key, or under one like it where that is taken."""
+        key, count = wanted, 1
+        while key in self._keys:
+            count += 1
+            key = f"{wanted}_{count}"
+        self._keys.add(key)
+        return f"s[{literal(key)}]"
 
     def gradient(self, value: Value) -> str:
         """Where the gradient of a value is gathered."""

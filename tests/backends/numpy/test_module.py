@@ -472,3 +472,16 @@ def test_an_empty_batch_gives_empty_results() -> None:
     graph = small_classifier()
     model = NumpyBackend().load(graph, weights_of(graph), "float64")
     assert model.run({"image": np.zeros((0, 2, 9, 8))})["probabilities"].shape == (0, 5)
+
+
+def test_what_is_kept_beside_a_result_does_not_meet_a_layer_of_that_name() -> None:
+    m = Maker()
+    x = m("dropout", m.input("image", 3, 4), path="d", p=0.5)
+    x = m("tanh", x, path="d.factor")
+    x = m("dropout", x, path="d.factor.factor", p=0.5)
+    graph = m.graph(y=m("tanh", x, path="image"))
+    model = NumpyBackend().load(graph, {}, "float64")
+    xs = {"image": np.random.default_rng(0).uniform(0.5, 1, (2, 3, 4))}
+    d = model.gradients(xs, {"y": np.ones((2, 3, 4))}).inputs["image"]
+    inner = np.tanh(xs["image"])
+    np.testing.assert_allclose(d, (1 - np.tanh(inner) ** 2) * (1 - inner**2), rtol=1e-12)
