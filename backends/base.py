@@ -49,21 +49,26 @@ class Runnable(ABC):
         and dropout drop; a backend that only infers refuses it with `BackendError`.
         """
 
-    def gradients(self, inputs: Mapping[str, Array], output_gradients: Mapping[str, Array], *,
-                  training: bool = False) -> Gradients:
+    def gradients(
+        self, inputs: Mapping[str, Array], output_gradients: Mapping[str, Array], *, training: bool = False
+    ) -> Gradients:
         """Gradients of the trainable weights and of the inputs; `BackendError` where there are none."""
         raise BackendError(Diagnostic("E602", f"the backend {type(self).__module__} gives no gradients"))
 
     def weights(self) -> dict[str, Array]:
         """The weights as they are now (running statistics change while training)."""
-        raise BackendError(Diagnostic("E602", f"the backend {type(self).__module__} does not give weights back"))
+        raise BackendError(
+            Diagnostic("E602", f"the backend {type(self).__module__} does not give weights back")
+        )
 
 
 class Trainer(ABC):
     """A model under training: one step at a time.  The loop, the data and the schedule live elsewhere."""
 
     @abstractmethod
-    def step(self, images: Array, labels: NDArray[np.integer[Any]], learning_rate: float) -> tuple[float, Array]:
+    def step(
+        self, images: Array, labels: NDArray[np.integer[Any]], learning_rate: float
+    ) -> tuple[float, Array]:
         """One optimisation step on a batch; the mean loss and the logits before the step."""
 
     @abstractmethod
@@ -115,14 +120,21 @@ class Backend(ABC):
     def check(self, graph: Graph, dtype: str = "float32") -> None:
         """Refuse, before anything is written, what this backend cannot honour: E600 at the layer, E601."""
         if dtype not in self.dtypes:
-            raise BackendError(Diagnostic(
-                "E601", f"the backend `{self.name}` has no {dtype}", help=(f"it has {', '.join(self.dtypes)}",)))
+            raise BackendError(
+                Diagnostic(
+                    "E601",
+                    f"the backend `{self.name}` has no {dtype}",
+                    help=(f"it has {', '.join(self.dtypes)}",),
+                )
+            )
         covered = self.covers()
         problems = []
         for node in graph.nodes:
             reason = f"it has no `{node.op.name}`" if type(node.op) not in covered else self.refusals(node)
             if reason:
-                problems.append(Diagnostic("E600", f"the backend `{self.name}` cannot do this: {reason}", node.span))
+                problems.append(
+                    Diagnostic("E600", f"the backend `{self.name}` cannot do this: {reason}", node.span)
+                )
         if problems:
             raise SpecError(problems)
 
@@ -141,14 +153,23 @@ def backend(name: str) -> Backend:
     found = backends()
     if name not in found:
         near = nearest(name, found)
-        raise BackendError(Diagnostic(
-            "E604", f"there is no backend `{name}`", notes=(f"installed: {', '.join(found)}",),
-            help=(f"did you mean `{near[0]}`?",) if near else ()))
+        raise BackendError(
+            Diagnostic(
+                "E604",
+                f"there is no backend `{name}`",
+                notes=(f"installed: {', '.join(found)}",),
+                help=(f"did you mean `{near[0]}`?",) if near else (),
+            )
+        )
     try:
         made = found[name].load()()
     except ImportError as missing:
-        raise BackendError(Diagnostic(
-            "E605", f"the backend `{name}` needs a package that is not installed: {missing.name or missing}",
-            help=(f'pip install "cnnc[{name}]"',))) from missing
+        raise BackendError(
+            Diagnostic(
+                "E605",
+                f"the backend `{name}` needs a package that is not installed: {missing.name or missing}",
+                help=(f'pip install "cnnc[{name}]"',),
+            )
+        ) from missing
     assert isinstance(made, Backend), f"{name} is not a Backend"
     return made

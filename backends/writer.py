@@ -82,8 +82,11 @@ def is_identifier(text: str) -> bool:
 
 
 def comment(text: str) -> str:
-    """Foreign text as it may stand in a comment or docstring: one line, printable, no quotes or backslashes to break out."""
-    shown = "".join(c if c.isprintable() and unicodedata.category(c) not in ("Cf", "Zl", "Zp") else f"<U+{ord(c):04X}>" for c in text)
+    """Foreign text as it may stand in a comment or docstring: one printable line that cannot break out."""
+    hidden = ("Cf", "Zl", "Zp")
+    shown = "".join(
+        c if c.isprintable() and unicodedata.category(c) not in hidden else f"<U+{ord(c):04X}>" for c in text
+    )
     return shown.replace("\\", "\\\\").replace('"""', "'''")
 
 
