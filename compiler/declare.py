@@ -40,8 +40,15 @@ class Fault(Exception):
     """
 
     def __init__(
-        self, code: str, message: str, *, label: str = "", notes: Sequence[str] = (), help: Sequence[str] = (),
-        argument: str | None = None, inputs: Sequence[int] = (),
+        self,
+        code: str,
+        message: str,
+        *,
+        label: str = "",
+        notes: Sequence[str] = (),
+        help: Sequence[str] = (),
+        argument: str | None = None,
+        inputs: Sequence[int] = (),
     ) -> None:
         super().__init__(message)
         self.code = code
@@ -269,7 +276,9 @@ class Reals(Kind):
     above: float = -math.inf
 
     def describe(self) -> str:
-        return "a number or a list of numbers" + (f", each above {self.above:g}" if self.above > -math.inf else "")
+        return "a number or a list of numbers" + (
+            f", each above {self.above:g}" if self.above > -math.inf else ""
+        )
 
     def accept(self, value: Any, context: Context) -> tuple[float, ...]:
         values = value if isinstance(value, tuple) else (value,)
@@ -304,7 +313,11 @@ class Pads(Kind):
         pairs = []
         for entry in entries:
             pair = (entry, entry) if type(entry) is int else entry
-            if not isinstance(pair, tuple) or len(pair) != 2 or any(type(p) is not int or p < 0 for p in pair):
+            if (
+                not isinstance(pair, tuple)
+                or len(pair) != 2
+                or any(type(p) is not int or p < 0 for p in pair)
+            ):
                 raise BadValue(f"{self.describe()}, not {show(value)}")
             pairs.append(pair)
         return tuple(pairs)
@@ -328,8 +341,11 @@ class Axis(Kind):
         if word == "none":
             return None
         position = {
-            "channels": 0, "last": context.rank - 1, "width": context.rank - 1,
-            "height": context.rank - 2, "depth": context.rank - 3,
+            "channels": 0,
+            "last": context.rank - 1,
+            "width": context.rank - 1,
+            "height": context.rank - 2,
+            "depth": context.rank - 3,
         }[word]
         first = 0 if word in ("channels", "last") else 1
         if position < first or position >= context.rank:
@@ -414,9 +430,14 @@ class Declared:
         cached = cls.__dict__.get("_args")
         if cached is None:
             cached = tuple(
-                Arg(f.name, f.metadata["kind"], f.metadata["doc"], f.metadata["positional"],
+                Arg(
+                    f.name,
+                    f.metadata["kind"],
+                    f.metadata["doc"],
+                    f.metadata["positional"],
                     f.metadata["default"] is dataclasses.MISSING,
-                    None if f.metadata["default"] is dataclasses.MISSING else f.metadata["default"])
+                    None if f.metadata["default"] is dataclasses.MISSING else f.metadata["default"],
+                )
                 for f in dataclasses.fields(cls)  # type: ignore[arg-type]
                 if "kind" in f.metadata
             )
@@ -446,15 +467,19 @@ class Declared:
                     if fault is not None:
                         raise fault
                     raise Fault(
-                        "E314", f"{cls.name} takes {wanted} by position; the rest are given by name",
-                        notes=(f"signature: {cls.signature()}",), argument=f"#{count}",
+                        "E314",
+                        f"{cls.name} takes {wanted} by position; the rest are given by name",
+                        notes=(f"signature: {cls.signature()}",),
+                        argument=f"#{count}",
                     )
                 name = positional[count]
                 count += 1
             if name not in by_name:
                 near = nearest(name, by_name)
                 raise Fault(
-                    "E310", f"{cls.name} has no argument `{name}`", argument=name,
+                    "E310",
+                    f"{cls.name} has no argument `{name}`",
+                    argument=name,
                     notes=(f"signature: {cls.signature()}",),
                     help=(f"did you mean `{near[0]}`?",) if near else (),
                 )
@@ -470,8 +495,11 @@ class Declared:
 
     @classmethod
     def missing(cls, argument: Arg) -> Fault:
-        return Fault("E311", f"{cls.name} needs `{argument.name}`: {argument.doc}",
-                     notes=(f"signature: {cls.signature()}",))
+        return Fault(
+            "E311",
+            f"{cls.name} needs `{argument.name}`: {argument.doc}",
+            notes=(f"signature: {cls.signature()}",),
+        )
 
     @classmethod
     def normalised(cls, values: Mapping[str, Any], context: Context) -> dict[str, Any]:
@@ -529,5 +557,9 @@ class OneOf(Kind):
 
 def words_of(declarations: Sequence[type[Declared]]) -> frozenset[str]:
     """Every choice that any of the declarations knows."""
-    return frozenset(w for d in declarations for a in d.args() for w in
-                     (a.kind.all_words() if isinstance(a.kind, Axis) else a.kind.words))
+    return frozenset(
+        w
+        for d in declarations
+        for a in d.args()
+        for w in (a.kind.all_words() if isinstance(a.kind, Axis) else a.kind.words)
+    )
