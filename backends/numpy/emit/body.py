@@ -19,7 +19,21 @@ from compiler.ops.base import TensorType
 from compiler.ops.reshape import Identity
 
 #: Names that the generated methods use for themselves.
-RESERVED = tuple("np self w s g x d training keep inputs outputs gradients more Array Arrays".split())
+RESERVED = (
+    "np",
+    "self",
+    "w",
+    "s",
+    "g",
+    "x",
+    "d",
+    "more",
+    "training",
+    "keep",
+    "inputs",
+    "outputs",
+    "gradients",
+)
 
 
 @dataclass(frozen=True)
