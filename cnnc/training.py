@@ -14,7 +14,7 @@ import signal
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -34,7 +34,14 @@ from compiler.declare import Fault
 from compiler.graph import Graph
 from compiler.initial import initial_weights
 from compiler.sampling import Stream
-from compiler.training import Constant, TrainingError, TrainSettings, adjusted, learning_rate
+from compiler.training import (
+    Constant,
+    TrainingError,
+    TrainSettings,
+    adjusted,
+    as_written,
+    learning_rate,
+)
 from spec_lang.diagnostics import Diagnostic
 
 Weights = Mapping[str, NDArray[Any]]
@@ -169,10 +176,11 @@ class _Training:
         self.at = Progress()
         self.done: list[Epoch] = []
         self.best_weights: Weights = {}
-        # Without a schedule the number of epochs changes nothing that was done, so more may be added.
-        told = replace(settings, epochs=1) if isinstance(settings.schedule, Constant) else settings
-        self.identity = {"settings": told.described, "seed": str(seed), "backend": backend,
-                         "data": _fingerprint(data)}
+        self.identity = {a.name: as_written(getattr(settings, a.name)) for a in settings.args()}
+        if isinstance(settings.schedule, Constant):
+            # The number of epochs changes nothing that was done, so more may be added.
+            del self.identity["epochs"]
+        self.identity |= {"seed": str(seed), "backend": backend, "data": _fingerprint(data)}
 
     def resume(self, path: str | os.PathLike[str]) -> None:
         """Go on from a checkpoint; the best epoch's weights come from the best checkpoint, if it is there."""

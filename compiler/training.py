@@ -46,14 +46,14 @@ class Described(Declared):
 
     @property
     def described(self) -> str:
-        parts = [f"{a.name} = {_as_written(getattr(self, a.name))}" for a in self.args()]
+        parts = [f"{a.name} = {as_written(getattr(self, a.name))}" for a in self.args()]
         return f"{self.name}({', '.join(parts)})" if parts else self.name
 
 
-def _as_written(value: Any) -> str:
+def as_written(value: Any) -> str:
     """A stored value in the spec's form: choices without quotes."""
     if isinstance(value, tuple):
-        return "[" + ", ".join(map(_as_written, value)) + "]"
+        return "[" + ", ".join(map(as_written, value)) + "]"
     return value if isinstance(value, str) else show(value)
 
 

@@ -62,7 +62,7 @@ def test_a_checkpoint_of_another_training_is_refused_with_what_differs(path, key
     with pytest.raises(TrainingError) as caught:
         checkpoint.restore(path, GRAPH, {**IDENTITY, key: "other"})
     [diagnostic] = caught.value.diagnostics
-    assert diagnostic.code == "E806" and f"its {key} is {IDENTITY[key]}, not other" in diagnostic.message
+    assert diagnostic.code == "E806" and f"`{key}` is {IDENTITY[key]} there, not other" in diagnostic.message
 
 
 def test_a_file_of_weights_is_no_checkpoint(tmp_path):
