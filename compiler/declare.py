@@ -443,7 +443,7 @@ class Declared:
             )
             cached = tuple(sorted(cached, key=lambda a: not a.positional))
             cls._args = cached  # type: ignore[attr-defined]
-        return cached  # type: ignore[no-any-return]
+        return cached
 
     @classmethod
     def signature(cls) -> str:

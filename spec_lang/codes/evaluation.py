@@ -45,8 +45,24 @@ CODES: tuple[Code, ...] = (
     Code("E416", "Too many imported files", "A spec reads at most 256 files, directly and through others."),
     Code("E417", "Imports nested too deep", "A chain of imports is at most 32 files long."),
     Code(
+        "E418",
+        "Names too long in all",
+        "The paths of all layers together take at most 50 million characters: very long labels, or very deep "
+        "nesting, repeated very often.",
+    ),
+    Code(
         "E419",
         "Too many errors",
         "After 50 errors the rest of a model is not looked at: the first ones are likely to explain it.",
+    ),
+    Code(
+        "E420",
+        "Too large a value",
+        "A value at compile time is nested at most 64 deep, and has at most 10 million elements, counted as "
+        "often as they occur.",
+        "let nest(n, x) = if n == 0 then x else nest(n - 1, [x])\nlet a = nest(70, 1)\n"
+        "model m {\n    input x: [3, 8, 8]\n    relu\n}\n",
+        "let nest(n, x) = if n == 0 then x else nest(n - 1, [x])\nlet a = nest(7, 1)\n"
+        "model m {\n    input x: [3, 8, 8]\n    relu\n}\n",
     ),
 )

@@ -218,4 +218,12 @@ CODES: tuple[Code, ...] = (
         "A spec that cannot be read",
         "The file is missing, is not a regular file, or may not be read.",
     ),
+    Code(
+        "E231",
+        "Only there in training",
+        "What stands in `training { ... }` does not exist when the model is used, so nothing outside of it "
+        "can take its tensors.  Names in it end with it; elements of an array do not.",
+        _model("training { conv(3, 1x1) as y[0] }", "add(it, y[0])"),
+        _model("conv(3, 1x1) as y[0]", "add(x, y[0])"),
+    ),
 )
