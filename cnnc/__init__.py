@@ -18,7 +18,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from backends.base import Backend, Gradients, Runnable
     from cnnc.api import check, format, generate, load, runnable, summary, torch_module
+    from cnnc.data import open_data
+    from cnnc.evaluation import evaluate, predict
     from cnnc.exporting import export
+    from cnnc.training import train
     from cnnc.verification import Report, verify
     from cnnc.weights_io import load_weights, save_weights
     from compiler.graph import Graph
@@ -51,6 +54,11 @@ _HOMES = {
     "Backend": "backends.base",
     "Runnable": "backends.base",
     "Gradients": "backends.base",
+    # training
+    "open_data": "cnnc.data",
+    "train": "cnnc.training",
+    "evaluate": "cnnc.evaluation",
+    "predict": "cnnc.evaluation",
     # what goes wrong
     "Diagnostic": "spec_lang.diagnostics",
     "Error": "spec_lang.diagnostics",
@@ -68,17 +76,21 @@ __all__ = [
     "SpecError",
     "__version__",
     "check",
+    "evaluate",
     "export",
     "format",
     "generate",
     "initial_weights",
     "load",
     "load_weights",
+    "open_data",
+    "predict",
     "runnable",
     "save_weights",
     "shipped",
     "summary",
     "torch_module",
+    "train",
     "verify",
 ]
 

@@ -87,7 +87,8 @@ def restore(path: str | os.PathLike[str], graph: Graph, identity: Mapping[str, s
     for key, value in identity.items():
         if saved.get(key) != value:
             raise TrainingError(Diagnostic(
-                "E806", f"the checkpoint is of another training: `{key}` is {saved.get(key)} there, not {value}",
+                "E806", f"the checkpoint is of another training: `{key}` is {saved.get(key)} there,"
+                f" not {value}",
                 place=opened.path, help=("--weights starts a new training from its weights",)))
     state = {name.removeprefix(STATE): entry.read() for name, entry in opened.entries.items()
              if name.startswith(STATE)}

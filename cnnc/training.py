@@ -28,7 +28,7 @@ from backends.logits import logits_graph
 from cnnc import checkpoint
 from cnnc.checkpoint import Checkpoint, Progress
 from cnnc.data import Dataset, Prepared, check_fit
-from cnnc.evaluate import measured
+from cnnc.evaluation import measured
 from cnnc.files import target
 from compiler.declare import Fault
 from compiler.graph import Graph

@@ -47,7 +47,7 @@ def verb(
     Where a data set does not come in two parts, the seed says what is held out: give the one of the training.
     """
     from cnnc.data import open_data
-    from cnnc.evaluate import evaluate
+    from cnnc.evaluation import evaluate
     from cnnc.render.table import table
     from spec_lang.render import escape
 

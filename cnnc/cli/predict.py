@@ -37,7 +37,7 @@ def verb(
 
     The images are prepared by the spec's preprocess, as in training.
     """
-    from cnnc.evaluate import predict
+    from cnnc.evaluation import predict
     from spec_lang.render import escape
 
     graph = load(spec, settings)

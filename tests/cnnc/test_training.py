@@ -15,7 +15,7 @@ from backends.base import BackendError
 from cnnc import training, weights_io
 from cnnc.data import open_data
 from cnnc.data.base import ArrayImages, DataError, Dataset, Split
-from cnnc.evaluate import Tally, evaluate, predict
+from cnnc.evaluation import Tally, evaluate, predict
 from cnnc.files import OutputError
 from cnnc.training import Epoch, Step, last_path, train
 from compiler.load import load
