@@ -14,6 +14,7 @@ from compiler.evaluate.problems import Poisoned, Problem
 from compiler.evaluate.values import UNKNOWN, BlockValue, LayerValue, SharedValue, TensorArray
 from compiler.graph import Value
 from spec_lang import syntax as ast
+from spec_lang.node import Node
 from spec_lang.source import Span
 
 
@@ -123,6 +124,6 @@ def nodes(node: Any) -> Iterator[Any]:
             continue
         if isinstance(one, tuple):
             stack.extend(one)
-        elif hasattr(one, "__dataclass_fields__"):
+        elif isinstance(one, Node):
             yield one
-            stack.extend([getattr(one, name) for name in one.__dataclass_fields__])
+            stack.extend(one._fields())
