@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
+#: From so many numbers on, making them costs more than making modules without numbers.
+LARGE = 2_000_000
+
 
 def generated(graph: Graph) -> types.ModuleType:
     """The generated file as a module.
@@ -59,14 +62,32 @@ def module(graph: Graph, weights: Mapping[str, Array], dtype: str = "float32") -
     code = generated(graph)
     state = {name: tensor_of(weights[name], kind) for name in graph.weights if name in weights}
     if all(name in weights for name in graph.weights):
-        # Nothing is computed for numbers that are replaced at once.
-        with torch.device("meta"):
+        # Nothing is computed for numbers that are replaced at once, if there are enough of them to matter.
+        large = sum(weight.elements for weight in graph.weights.values()) > LARGE
+        with torch.device("meta" if large else "cpu"):
             model: nn.Module = code.build_model()
-        model.load_state_dict(state, assign=True)
+        _assign(model, state)
     else:
         model = code.build_model().to(kind)
         model.load_state_dict({**model.state_dict(), **state})
     return model.eval()
+
+
+def _assign(model: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Put these tensors in the place of the model's own.
+
+    `load_state_dict` does it in time that grows with the square of the number of layers.
+    """
+    for path, part in model.named_modules():
+        prefix = f"{path}." if path else ""
+        for name, parameter in part._parameters.items():
+            if parameter is not None:
+                made = nn.Parameter(state[prefix + name], requires_grad=parameter.requires_grad)
+                part._parameters[name] = made
+        for name, buffer in part._buffers.items():
+            if buffer is not None:
+                counter = name == "num_batches_tracked" and prefix + name not in state
+                part._buffers[name] = torch.zeros((), dtype=torch.long) if counter else state[prefix + name]
 
 
 def tensor_of(array: Any, dtype: torch.dtype) -> Tensor:

@@ -41,6 +41,7 @@ class Parameter:
     name: str
     values: tuple[Any, ...]
     default: Any = ...
+    is_path: bool = False
 
     @property
     def has_default(self) -> bool:
@@ -338,14 +339,14 @@ class _Parameters:
             if _equal(values, column.values):
                 return spell(self._make(name, values, column.default))
         for p in self.made:
-            expression = _multiple(p.values, column.values)
+            expression = multiple(p.values, column.values)
             if expression:
                 return expression.format(spell(p))
         for name, values in self.arguments.items():
-            expression = _multiple(values, column.values)
+            expression = multiple(values, column.values)
             if expression and not any(p.name == name for p in self.made):
                 return expression.format(spell(self._make(name, values)))
-        return spell(self._make(column.name, column.values, column.default))
+        return spell(self._make(column.name, column.values, column.default, column.is_path))
 
     def _path(self, column: _Column, spell: Callable[[Parameter], str]) -> str | None:
         """`f"{path}.pool"`, where the rest behind the instance's path is the same in all."""
@@ -357,11 +358,15 @@ class _Parameters:
         }
         if len(rests) != 1 or not all(v.startswith(p) for v, p in zip(column.values, paths, strict=True)):
             return None
-        known = next((p for p in self.made if _equal(p.values, paths)), None) or self._make("path", paths)
+        known = next((p for p in self.made if _equal(p.values, paths)), None) or self._make(
+            "path", paths, is_path=True
+        )
         return f'f"{{{spell(known)}}}{rests.pop()}"'
 
-    def _make(self, name: str, values: tuple[Any, ...], default: Any = ...) -> Parameter:
-        made = Parameter(self.names.fresh(name), values, default)
+    def _make(
+        self, name: str, values: tuple[Any, ...], default: Any = ..., is_path: bool = False
+    ) -> Parameter:
+        made = Parameter(self.names.fresh(name), values, default, is_path)
         self.made.append(made)
         return made
 
@@ -374,7 +379,7 @@ def _equal(a: tuple[Any, ...], b: tuple[Any, ...]) -> bool:
     return all(same(x, y) for x, y in zip(a, b, strict=True))
 
 
-def _multiple(base: tuple[Any, ...], values: tuple[Any, ...]) -> str | None:
+def multiple(base: tuple[Any, ...], values: tuple[Any, ...]) -> str | None:
     """`4 * {}` or `{} // 2`, if that gives the values from the base in every instance."""
     if not all(type(v) is int and v > 0 for v in (*base, *values)):
         return None
@@ -428,7 +433,7 @@ def _inner_arguments(
     made = []
     for cells in zip(*rows, strict=True):
         p = cells[0][0]
-        column = _Column(tuple(value for _, value in cells), p.name, p.default if p.has_default else ...)
+        column = _Column(tuple(value for _, value in cells), p.name, p.default if p.has_default else ..., p.is_path)
         if p.has_default and column.constant and same(column.values[0], p.default):
             continue
         made.append((p.name, parameters.text(column, lambda q: q.name)))

@@ -195,6 +195,8 @@ class Forward:
             return
         form = self.structure.forms[item.source]
         slots = {key: next(self.texts) for key, _ in form.slots}
+        # As formatters have it: a slice of literals is written close, any other with spaces.
+        slots["colon"] = ":" if all(slots[k].isdigit() for k, _ in form.slots) else " : "
         if item.module is not None:
             slots["layer"] = self._module(item.module)
         if self._defer(i, item, form.call, form.then, form.before, slots):

@@ -173,6 +173,8 @@ class Registrations:
         return Bracket("nn.Parameter(", (made,), ")") if weight.trainable else made
 
     def _note(self, unit: Unit, entry: Entry) -> str:
+        if isinstance(entry.source, Unit) and entry.source.sequential:
+            return ""  # its members say theirs
         return self.shapes.member(f"{unit.path}.{'.'.join(entry.steps)}")
 
     def _sequential(self, unit: Unit) -> Bracket:

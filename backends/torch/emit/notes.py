@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backends.torch.emit.classes import Parameter, Plan, same
+from backends.torch.emit.classes import Plan, multiple, same
 from backends.torch.emit.structure import Structure
 from compiler.graph import Node, Value
 
@@ -19,7 +19,7 @@ class Shapes:
     def __init__(self, structure: Structure, plan: Plan) -> None:
         self.structure = structure
         self.plan = plan
-        self.letters: dict[tuple[int, ...], str] = {}
+        self.letters: dict[tuple[str, tuple[int, ...]], str] = {}
         self.used: set[str] = set()
 
     def text(self, values: list[Value]) -> str:
@@ -41,21 +41,30 @@ class Shapes:
             return str(sizes[0])
         if not free and len(sizes) > 1:
             for p in self.plan.parameters:
-                if self._carries(p, sizes):
+                if all(same(v, size) for v, size in zip(p.values, sizes, strict=True)):
                     return p.name
-        if sizes not in self.letters:
-            base = LETTERS[rank][axis] if rank in LETTERS else f"E{axis}"
+            for p in self.plan.parameters:
+                found = multiple(p.values, sizes)
+                if found:
+                    return found.format(p.name)
+        base = LETTERS[rank][axis] if rank in LETTERS else f"E{axis}"
+        if (base, sizes) not in self.letters:
             count, name = 1, base
             while name in self.used:
                 count += 1
                 name = f"{base}{count}"
             self.used.add(name)
-            self.letters[sizes] = name
-        return self.letters[sizes]
+            self.letters[base, sizes] = name
+        return self.letters[base, sizes]
 
-    @staticmethod
-    def _carries(p: Parameter, sizes: tuple[int, ...]) -> bool:
-        return all(same(v, size) for v, size in zip(p.values, sizes, strict=True))
+    def flow(self) -> str:
+        """`(N, 3, 32, 32) -> (N, 10)`, for a class with one tensor in and one out; else nothing."""
+        units = self.plan.units
+        if any(len(unit.inputs) != 1 or len(unit.outputs) != 1 for unit in units):
+            return ""
+        before = self.text([next(iter(unit.inputs)) for unit in units])
+        after = self.text([unit.outputs[0] for unit in units])
+        return f"{before} -> {after}" if before and after else ""
 
     def member(self, path: str) -> str:
         """The shape that leaves a member of a sequence, by its path in the first instance."""

@@ -45,9 +45,9 @@ def emit_select(node: Node) -> Form:
     step = channels[1] - channels[0] if len(channels) > 1 else 1
     if step > 0 and channels == tuple(range(channels[0], channels[-1] + 1, step)):
         slots = [("start", Slot(channels[0], "start")), ("stop", Slot(channels[-1] + 1, "stop"))]
-        call = "{0}[:, {start}:{stop}]"
+        call = "{0}[:, {start}{colon}{stop}]"
         if step > 1:
-            call = "{0}[:, {start}:{stop}:{step}]"
+            call = "{0}[:, {start}{colon}{stop}{colon}{step}]"
             slots.append(("step", Slot(step, "step")))
         return Form(made.layer("Select"), call, register=False, slots=tuple(slots))
     call_list = Bracket("{0}[", (":", Bracket("[", tuple(map(str, channels)), "]")), "]")
@@ -62,7 +62,7 @@ def emit_slice(node: Node) -> Form:
     made.add(op.stop, "stop", positional=True)
     slots = (("start", Slot(op.start, "start")), ("stop", Slot(op.stop, "stop")))
     skipped = ":, " * (op.axis + 1)
-    return Form(made.layer("Slice"), f"{{0}}[{skipped}{{start}}:{{stop}}]", register=False, slots=slots)
+    return Form(made.layer("Slice"), f"{{0}}[{skipped}{{start}}{{colon}}{{stop}}]", register=False, slots=slots)
 
 
 @emits(Reduce)

@@ -149,6 +149,7 @@ class _Source:
     def _class(self, plan: Plan) -> None:
         code, structure = self.code, self.structure
         shapes = Shapes(structure, plan)
+        flow = shapes.flow()
         forward = Forward(structure, plan, shapes, self.conditional)
         registrations = Registrations(structure, plan, self.of, shapes, self.names.fresh)
         parameters, result, body = forward.write()
@@ -161,7 +162,7 @@ class _Source:
         code.blank(2)
         code.line(f"class {plan.name}({base}):")
         with code.indent():
-            self._class_doc(plan)
+            self._class_doc(plan, flow)
             if registrations.buffers:
                 code.blank()
                 for buffer in registrations.buffers:
@@ -207,15 +208,15 @@ class _Source:
             return [f"    def {name}(", inner, f"    ) -> {result}:"]
         return [f"    def {name}(", *(" " * 8 + item + "," for item in items), f"    ) -> {result}:"]
 
-    def _class_doc(self, plan: Plan) -> None:
+    def _class_doc(self, plan: Plan, flow: str) -> None:
         scope = plan.unit.scope
         lines = [doc_text(line) for line in scope.doc.splitlines()] if scope.doc else []
         if not lines:
-            what = {"model": "The model", "block": f"The block {doc_text(scope.name)}"}.get(scope.kind)
             where = doc_text(plan.unit.path)
-            lines = [f"{what}." if what else f"The part {where}."]
-            if what is None and len(plan.units) > 1:
-                lines = [f"The parts that are built like {where}."]
+            what = {"model": "The model", "block": f"The block {doc_text(scope.name)}"}.get(scope.kind)
+            if what is None:
+                what = f"The part {where}" if len(plan.units) == 1 else f"The parts that are built like {where}"
+            lines = [f"{what}: {flow}." if flow and scope.kind != "model" else f"{what}."]
         if len(lines) == 1:
             self.code.line(f'"""{lines[0]}"""')
         else:

@@ -16,6 +16,9 @@ from backends.torch.emit.forms import ANYWHERE, EMITTERS, Form
 from backends.torch.emit.owned import owned_by_sequential
 from compiler.graph import Graph, Node, Scope, Value, Weight
 
+#: How deep modules may call one another: a call takes three frames of Python's thousand.  What lies
+#: deeper is written into the forward pass around it.
+DEEPEST = 150
 #: How many `nn.Sequential` may stand inside one another in one expression; a deeper one gets a class.
 NESTED = 5
 
@@ -120,7 +123,8 @@ class _Builder:
             elif member in used:
                 steps = member.absolute if member.absolute is not None else (path, *member.steps)
                 inner = ".".join(step for step in steps if step)
-                opens = (bool(member.steps) or member.absolute is not None) and inner not in self.dissolved
+                named = bool(member.steps) or member.absolute is not None
+                opens = named and inner not in self.dissolved and unit.depth < DEEPEST
                 target = unit
                 if opens:
                     target = Unit(member, inner, unit, unit.depth + 1)
@@ -148,8 +152,12 @@ class _Builder:
     def place_modules(self) -> None:
         """The form of every node, and the path at which its module is registered."""
         at_path: dict[str, list[Node]] = {}
+        known: dict[object, Form] = {}
         for node in self.graph.nodes:
-            form = EMITTERS[type(node.op)](node)
+            key = (node.op, node.input_types)
+            form = known.get(key) or EMITTERS[type(node.op)](node)
+            if not any(slot.is_path for _, slot in form.slots):
+                known[key] = form
             self.forms[node] = form
             if form.layer is not None:
                 at_path.setdefault(node.path, []).append(node)
