@@ -45,4 +45,4 @@ def show(title: str, ratios: Mapping[str, Ratio]) -> None:
     """Print the ratios."""
     print(title)
     for name, ratio in ratios.items():
-        print(f"  {name:<24} best {ratio.best:6.2f}   paired {ratio.paired:6.2f}")
+        print(f"  {name:<24} best {ratio.best:8.3f}   paired {ratio.paired:8.3f}")
