@@ -11,7 +11,7 @@ from compiler.evaluate.expressions import bound_loop, flowing, items, lookup, tr
 from compiler.evaluate.layers import Results, apply_layer
 from compiler.evaluate.naming import label_steps, refuse_rebinding
 from compiler.evaluate.paths import Namer
-from compiler.evaluate.problems import Problem
+from compiler.evaluate.problems import Poisoned, Problem
 from compiler.evaluate.values import UNKNOWN, LayerValue, Unknown
 from compiler.graph import Scope, Value
 from compiler.ops import OPS
@@ -102,20 +102,22 @@ def join_branches(merge: ast.Merge, context: Context) -> Results:
     inner.scope = Scope("join", steps, op.name, parent, span=span, label=".".join(label))
     parent.members.append(inner.scope)
     tensors: list[Value | Unknown] = []
-    _run_branches(merge.branches, start, inner, tensors)
-    counted = any(not isinstance(item, ast.Branch) for item in merge.branches)
-    if len(tensors) == 1 and counted:
-        return (
-            tensors[0],
-        )  # as many branches as a loop or condition said: one, and there is nothing to join
-    if len(tensors) < 2:
-        raise Problem(
-            "E224",
-            f"{op.name} joins at least two branches, not {len(tensors)}",
-            span,
-            help=("`branch { identity }` is the shortcut",),
-        )
-    return apply_layer(op, value.given, tensors, (), span, inner, path=path)
+    try:
+        _run_branches(merge.branches, start, inner, tensors)
+        counted = any(not isinstance(item, ast.Branch) for item in merge.branches)
+        if len(tensors) == 1 and counted:
+            return (tensors[0],)  # a loop or condition made one branch: there is nothing to join
+        if len(tensors) < 2:
+            raise Problem(
+                "E224",
+                f"{op.name} joins at least two branches, not {len(tensors)}",
+                span,
+                help=("`branch { identity }` is the shortcut",),
+            )
+        return apply_layer(op, value.given, tensors, (), span, inner, path=path)
+    except (Problem, Poisoned):
+        context.run.spoken_for.update([one for one in tensors if isinstance(one, Value)])
+        raise
 
 
 def _run_branches(
