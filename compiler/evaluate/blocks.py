@@ -95,13 +95,16 @@ def bind_parameters(
     span: Span,
 ) -> dict[str, Any]:
     """Bind the parameters of a block or model in the context's scope, given or by default; check kinds."""
+    declared: set[str] = set()
+    for parameter in parameters:
+        refuse_reserved(parameter.name, parameter.span)
+        if parameter.name in declared:
+            raise Problem("E203", f"`{parameter.name}` is a parameter twice", parameter.span)
+        declared.add(parameter.name)
     matched = match_parameters(parameters, given, what, span)
     values: dict[str, Any] = {}
     for parameter in parameters:
         name = parameter.name
-        refuse_reserved(name, parameter.span)
-        if name in values:
-            raise Problem("E203", f"`{name}` is a parameter twice", parameter.span)
         one = matched.get(name)
         if one is not None:
             value = one.value
@@ -168,7 +171,7 @@ def _apply_block(
     if flow is None:
         raise nothing_flows(f"into {block.name} here", span)
     run.enter(block.name, span)
-    run.calls.append((f"`{target.described}`", span))
+    run.calls.append((replace(target, given=given), span))
     try:
         run.spend(span, BLOCK_STEPS)
         frame = Frame(block.name, flow)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from compiler.evaluate.paths import Namer, Paths
 from compiler.evaluate.problems import Exhausted, Problem
-from compiler.evaluate.values import Env, SharedValue, TensorArray, Unknown
+from compiler.evaluate.values import BlockValue, Env, SharedValue, TensorArray, Unknown
 from compiler.graph import GraphBuilder, Scope, Typing, Value
 from compiler.ops import OPS
 from spec_lang import syntax as ast
@@ -62,7 +62,7 @@ class Run:
         self.paths = Paths()
         self.names = 0
         self.typings: dict[Any, Typing] = {}
-        self.calls: list[tuple[str, Span]] = []  # blocks that we are in, outermost first
+        self.calls: list[tuple[BlockValue, Span]] = []  # blocks that we are in, outermost first
         self.sections = Sections()
         self.shared: list[SharedValue] = []
         self.raw_weights: list[Value] = []
@@ -125,8 +125,8 @@ class Run:
         """Report a problem, with the calls that led there."""
         diagnostic = problem.diagnostic
         notes = [
-            f"in {described}, applied on line {span.line} of {span.source.name}"
-            for described, span in reversed(self.calls[-4:])
+            f"in `{block.described}`, applied on line {span.line} of {span.source.name}"
+            for block, span in reversed(self.calls[-4:])
         ]
         self.report(replace(diagnostic, notes=(*diagnostic.notes, *notes)))
 

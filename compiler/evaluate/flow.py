@@ -273,7 +273,7 @@ def _shared(statement: ast.Shared, context: Context) -> None:
             raise _not_a_layer(statement, value, context)
         target = replace(value, given=(*value.given, *given_arguments(base.arguments or (), context)))
         if isinstance(target, LayerValue) and target.op.arity is None:
-            raise Problem("E223", f"a join such as {target.op.name} has no weights to share", base.span)
+            raise Problem("E223", f"a join such as {target.op.name} has no weights to share", base.name_span)
     path = context.take((*context.namer.prefix, *steps), len(steps), statement.label.span)
     shared = SharedValue(path, target, context, statement.span, name)
     context.bind(name, shared, statement.label.span)
