@@ -2,19 +2,19 @@
 
     make demo
 
-Everything that it makes goes into the folder `demo/`.
+Everything that it makes goes into the folder `demo/`, or one that is named: python docs/demo.py FOLDER
 """
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-FOLDER = ROOT / "demo"
+FOLDER = Path(sys.argv[1]) if len(sys.argv) > 1 else Path("demo")
 
 #: What a held-out fifth of the digits must reach.
 ENOUGH = 0.97
@@ -24,8 +24,15 @@ def run(title: str, command: str, *, show: bool = True) -> str:
     """Run a command in the demo's folder, and stop where it fails; its standard output."""
     print(f"\n# {title}\n$ {command}", flush=True)
     words = shlex.split(command)
+    # Layers as small as LeNet's gain nothing from threads, and on a busy machine lose much by them.
+    one_thread = {"OMP_NUM_THREADS": "1", **os.environ}
     done = subprocess.run(
-        [sys.executable, "-m", *words], cwd=FOLDER, stdout=subprocess.PIPE, text=True, check=False
+        [sys.executable, "-m", *words],
+        cwd=FOLDER,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+        env=one_thread,
     )
     if show or done.returncode:
         print(done.stdout, end="", flush=True)
@@ -56,9 +63,7 @@ def main() -> None:
     run("What does it cost?", "cnnc summary lenet5")
     run("As NumPy source, forward and backward", "cnnc compile lenet5 --backend numpy -o lenet5_numpy.py")
     run("As PyTorch source", "cnnc compile lenet5 --backend torch -o lenet5_torch.py")
-    print(
-        "\n".join(str((FOLDER / name).relative_to(ROOT)) for name in ("lenet5_numpy.py", "lenet5_torch.py"))
-    )
+    print("\n".join(str(FOLDER / name) for name in ("lenet5_numpy.py", "lenet5_torch.py")))
     run(
         "Training on 1,438 handwritten digits",
         "cnnc train lenet5 --data digits --seed 0 -o lenet5.safetensors",
@@ -80,7 +85,7 @@ def main() -> None:
         f"What is on a test image (it is a {label}), by onnxruntime?",
         f"cnnc predict lenet5 --weights lenet5.safetensors --backend onnx --top 3 {image}",
     )
-    print(f"\nAll of it took {time.monotonic() - begin:.0f} s; the files are in {FOLDER.relative_to(ROOT)}/.")
+    print(f"\nAll of it took {time.monotonic() - begin:.0f} s; the files are in {FOLDER}/.")
 
 
 if __name__ == "__main__":
