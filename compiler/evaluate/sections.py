@@ -112,9 +112,9 @@ class RuleKind(Kind):
         return "a rule of `init`, such as `normal(0.01)`"
 
     def accept(self, value: Any, context: Kinds) -> Initialiser:
-        if not isinstance(value, Called):
+        if not isinstance(value, Initialiser):
             raise BadValue(f"{self.describe()}, not {show(value)}")
-        return bind_rule(value.name, value.given)
+        return value
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def run_weight(statement: ast.Weight, context: Context) -> None:
     given = []
     for argument in statement.arguments:
         if argument.name == "init":
-            given.append(Given("init", called(argument.value, context), argument))
+            given.append(Given("init", _rule(argument.value, context), argument))
         else:
             given.append(Given(argument.name, evaluate(argument.value, context), argument))
     try:
@@ -144,6 +144,7 @@ def run_weight(statement: ast.Weight, context: Context) -> None:
     except Fault as fault:
         raise explained(fault, given, [], statement.span) from None
     run = context.run
+    context.refuse_bound(steps[-1], statement.label.span)
     path = context.take((*context.namer.prefix, *steps), len(steps), statement.label.span)
     name = run.named(".".join(path), statement.span)
     fan_in = 1
@@ -307,21 +308,22 @@ def run_init(statement: ast.Init, context: Context) -> None:
         raise Problem("E214", "`init` belongs to a model, not to a block", statement.span)
     for rule in statement.rules:
         try:
-            value = called(rule.value, context)
-            if not isinstance(value, Called):
-                raise Problem(
-                    "E312",
-                    f"a rule of `init` is a name such as `he(normal)`, not {describe(value)}",
-                    rule.value.span,
-                )
-            try:
-                bound = bind_rule(value.name, value.given)
-            except Fault as fault:
-                raise explained(fault, value.given, [], rule.value.span) from None
-            context.run.sections.init_rules.append((rule, bound))
+            context.run.sections.init_rules.append((rule, _rule(rule.value, context)))
         except Exhausted:
             raise
         except Problem as problem:
             context.run.fail(problem)
         except Poisoned:
             context.run.failed = True
+
+
+def _rule(expr: ast.Expr, context: Context) -> Initialiser:
+    """A rule of `init`, bound."""
+    value = called(expr, context)
+    if not isinstance(value, Called):
+        message = f"a rule of `init` is a name such as `he(normal)`, not {describe(value)}"
+        raise Problem("E312", message, expr.span)
+    try:
+        return bind_rule(value.name, value.given)
+    except Fault as fault:
+        raise explained(fault, value.given, [], expr.span) from None
