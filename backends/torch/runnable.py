@@ -61,15 +61,17 @@ def module(graph: Graph, weights: Mapping[str, Array], dtype: str = "float32") -
     kind = DTYPES[dtype]
     code = generated(graph)
     state = {name: tensor_of(weights[name], kind) for name in graph.weights if name in weights}
-    if all(name in weights for name in graph.weights):
-        # Nothing is computed for numbers that are replaced at once, if there are enough of them to matter.
-        large = sum(weight.elements for weight in graph.weights.values()) > LARGE
-        with torch.device("meta" if large else "cpu"):
-            model: nn.Module = code.build_model()
+    complete = all(name in weights for name in graph.weights)
+    # Nothing is computed for numbers that are replaced at once, if there are enough of them to matter.
+    large = sum(weight.elements for weight in graph.weights.values()) > LARGE
+    # Modules start with random numbers: the same ones every time, and nobody else's draws change.
+    with torch.random.fork_rng(devices=[]), torch.device("meta" if complete and large else "cpu"):
+        torch.default_generator.manual_seed(0)
+        model: nn.Module = code.build_model()
+    if complete:
         _assign(model, state)
     else:
-        model = code.build_model().to(kind)
-        model.load_state_dict({**model.state_dict(), **state})
+        model.to(kind).load_state_dict({**model.state_dict(), **state})
     return model.eval()
 
 

@@ -433,7 +433,9 @@ def _inner_arguments(
     made = []
     for cells in zip(*rows, strict=True):
         p = cells[0][0]
-        column = _Column(tuple(value for _, value in cells), p.name, p.default if p.has_default else ..., p.is_path)
+        column = _Column(
+            tuple(value for _, value in cells), p.name, p.default if p.has_default else ..., p.is_path
+        )
         if p.has_default and column.constant and same(column.values[0], p.default):
             continue
         made.append((p.name, parameters.text(column, lambda q: q.name)))

@@ -62,7 +62,9 @@ def emit_slice(node: Node) -> Form:
     made.add(op.stop, "stop", positional=True)
     slots = (("start", Slot(op.start, "start")), ("stop", Slot(op.stop, "stop")))
     skipped = ":, " * (op.axis + 1)
-    return Form(made.layer("Slice"), f"{{0}}[{skipped}{{start}}{{colon}}{{stop}}]", register=False, slots=slots)
+    return Form(
+        made.layer("Slice"), f"{{0}}[{skipped}{{start}}{{colon}}{{stop}}]", register=False, slots=slots
+    )
 
 
 @emits(Reduce)

@@ -215,7 +215,9 @@ class _Source:
             where = doc_text(plan.unit.path)
             what = {"model": "The model", "block": f"The block {doc_text(scope.name)}"}.get(scope.kind)
             if what is None:
-                what = f"The part {where}" if len(plan.units) == 1 else f"The parts that are built like {where}"
+                what = (
+                    f"The part {where}" if len(plan.units) == 1 else f"The parts that are built like {where}"
+                )
             lines = [f"{what}: {flow}." if flow and scope.kind != "model" else f"{what}."]
         if len(lines) == 1:
             self.code.line(f'"""{lines[0]}"""')
