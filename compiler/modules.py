@@ -39,7 +39,7 @@ class Module:
         self._spans: dict[str, Span] = {}
         self._values: dict[str, Any] = {}
         self._problems: dict[str, Problem] = {}  # of constants: each run that needs one reports it
-        self._pending: list[str] = []
+        self._pending: set[str] = set()
 
     def define(self, definition: ast.Definition) -> Diagnostic | None:
         """Take in a definition; a diagnostic where its name is taken."""
@@ -133,7 +133,7 @@ class Module:
         elif name in self._pending:
             raise Problem("E228", f"`{name}` is defined by itself", definition.name_span)
         elif name not in self._values:
-            self._pending.append(name)
+            self._pending.add(name)
             try:
                 self._values[name] = evaluate(definition.value, Context.outside(run, self, name))
             except Exhausted:
