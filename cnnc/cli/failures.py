@@ -14,7 +14,7 @@ FINE, WRONG, USAGE, ENVIRONMENT, DEFECT = 0, 1, 2, 3, 70
 INTERRUPTED, TERMINATED = 130, 143
 
 #: Codes of what is not the input's fault: a package that is not installed, an output that cannot be written.
-_ENVIRONMENT_CODES = ("E605", "E9")
+_ENVIRONMENT_CODES = ("E605", "E709", "E9")
 _USAGE_CODES = ("E950", "E951")
 
 
