@@ -361,6 +361,10 @@ class Forward:
 
     def _return(self) -> str:
         if not self.is_model:
+            if not self.results:
+                # Nobody uses what is made here; the module is there for its weights.
+                self.body.append("return None")
+                return "None"
             names = [self._value(v) for v in self.results]
             self.body += [line[8:] for line in lines_of("return ", ", ".join(names), "", 2)]
             if len(names) == 1:

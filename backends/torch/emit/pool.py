@@ -111,4 +111,8 @@ def emit_adaptive(node: Node) -> Form:
         made = Arguments().add(per_axis(op.size), "output_size", positional=True)
         return Form(made.layer(f"nn.Adaptive{kind}Pool{rank}d"))
     # Counted from the end: a raw weight has no batch axis.
-    return Form(call=f"F.adaptive_{kind.lower()}_pool{rank}d({{0}}, {{{op.like}}}.shape[-{rank}:])")
+    sizes = ", ".join(f"{{{op.like}}}.shape[{axis - rank}]" for axis in range(rank))
+    call = Bracket(
+        f"F.adaptive_{kind.lower()}_pool{rank}d(", ("{0}", f"({sizes},)" if rank == 1 else f"({sizes})"), ")"
+    )
+    return Form(call=call)

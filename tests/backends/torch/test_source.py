@@ -42,6 +42,11 @@ def inputs_of(graph: Graph, batch: int = 2) -> dict[str, np.ndarray]:
     return {name: rng.normal(size=(batch, *value.shape)) for name, value in graph.inputs.items()}
 
 
+def _quick(quick: tuple[str, ...], others: tuple[str, ...]) -> list[object]:
+    """Parameters of which all but the quick ones run in the long tests alone."""
+    return [*quick, *(pytest.param(name, marks=pytest.mark.long) for name in others if name not in quick)]
+
+
 def class_names(source: str) -> list[str]:
     return [node.name for node in ast.parse(source).body if isinstance(node, ast.ClassDef)]
 
@@ -98,7 +103,9 @@ def test_weights_are_loaded_strictly_from_arrays_and_tensors(name: str) -> None:
         build({**weights, first: np.zeros((1, 2, 3, 4, 5), np.float32)})
 
 
-@pytest.mark.parametrize("name", [*SPECS, "lenet5", "lenet5_1998"])
+@pytest.mark.parametrize(
+    "name", _quick(("aux", "hostile", "shared", "stages"), (*SPECS, "lenet5", "lenet5_1998"))
+)
 def test_torch_compile_takes_the_whole_model_as_one_graph(name: str) -> None:
     made = graph(name)
     model = module(made, initial_weights(made, seed=0))
@@ -111,7 +118,9 @@ def test_torch_compile_takes_the_whole_model_as_one_graph(name: str) -> None:
     assert all(torch.equal(plain[key], compiled[key]) for key in plain)
 
 
-@pytest.mark.parametrize("name", ["resnet", "aux", "shared", "unetpp", "stages"])
+@pytest.mark.parametrize(
+    "name", _quick(("aux", "shared"), ("resnet", "unetpp", "stages", "many", "lenet5_1998"))
+)
 def test_torch_export_takes_the_model(name: str) -> None:
     made = graph(name)
     model = module(made, initial_weights(made, seed=0))
