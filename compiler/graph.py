@@ -10,13 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from compiler.initial import Initialiser, default_initialiser
 from compiler.ops.base import Op, TensorType, WeightSpec
 from spec_lang.source import Span
-
-if TYPE_CHECKING:
-    from compiler.initial import Initialiser
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -292,8 +290,6 @@ class GraphBuilder:
 
     @staticmethod
     def declare(name: str, spec: WeightSpec, op: Op, training: bool, span: Span | None) -> Weight:
-        from compiler.initial import default_initialiser
-
         frozen = bool(getattr(op, "frozen", False))
         return Weight(name, spec.shape, spec.role, op.name, spec.is_parameter and not frozen,
                       default_initialiser(spec.role), spec.fan_in, spec.fan_out, training, span)

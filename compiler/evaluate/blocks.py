@@ -28,7 +28,7 @@ from spec_lang.diagnostics import Label, nearest
 from spec_lang.source import Span
 
 #: Steps that one application of a block costs.
-BLOCK_STEPS = 5
+BLOCK_STEPS = 50
 
 
 def apply_value(

@@ -35,6 +35,9 @@ from compiler.evaluate.values import (
 from spec_lang import syntax as ast
 from spec_lang.diagnostics import nearest
 
+#: Steps that a call of a function costs beyond its expressions.
+CALL_STEPS = 5
+
 
 def _call(expr: ast.Call, context: Context) -> Any:
     name = expr.name
@@ -112,6 +115,7 @@ def _function(function: FunctionValue, expr: ast.Call, context: Context) -> Any:
     for name, value in values.items():
         env.bind(name, value, expr.span)
     context.run.enter(expr.name, expr.span)
+    context.run.spend(expr.span, CALL_STEPS)
     try:
         inner = context.scoped(env)
         inner.module = function.module

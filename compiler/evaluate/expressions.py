@@ -218,35 +218,41 @@ def check_measure(depth: int, total: int, span: Span, context: Context) -> None:
 def _comprehension(expr: ast.Comprehension, context: Context) -> Any:
     result: list[Any] = []
 
-    def run(depth: int, inner: Context) -> None:
+    def run(depth: int, outer: Context) -> None:
         if depth == len(expr.loops):
-            result.append(evaluate(expr.element, inner))
+            result.append(evaluate(expr.element, outer))
             return
         loop = expr.loops[depth]
-        for item in items(loop.iterable, inner):
+        check_targets(loop)
+        inner = outer.scoped()  # one scope for all items: nothing in an expression outlives its item
+        for item in items(loop.iterable, outer):
             context.run.spend(loop.span)
-            run(depth + 1, inner.scoped(bound_loop(loop, item, inner)))
+            bind_item(loop, item, inner.env)
+            run(depth + 1, inner)
 
     run(0, context)
     return collected(ListValue(result), expr.span, context)
 
 
-def bound_loop(loop: ast.Loop, item: Any, context: Context) -> Env:
-    """A scope in which the loop's names are bound to one item."""
-    env = Env(context.env)
-    if not loop.unpack:
-        names, values = loop.targets, (item,)
-    else:
-        if not isinstance(item, tuple) or len(item) != len(loop.targets):
-            raise Problem("E210", f"{len(loop.targets)} names for {describe(item)}", loop.span)
-        names, values = loop.targets, item
-    for name, value in zip(names, values, strict=True):
-        if name in env.names:
-            raise Problem("E203", f"`{name}` is bound twice in one loop", loop.span)
+def check_targets(loop: ast.Loop) -> None:
+    """Refuse names of a loop that cannot be bound."""
+    for number, name in enumerate(loop.targets):
         refuse_reserved(name, loop.span)
+        if name in loop.targets[:number] and name != "_":
+            raise Problem("E203", f"`{name}` is bound twice in one loop", loop.span)
+
+
+def bind_item(loop: ast.Loop, item: Any, env: Env) -> None:
+    """Bind the names of a loop to one item."""
+    if not loop.unpack:
+        if loop.targets[0] != "_":
+            env.bind(loop.targets[0], item, loop.span)
+        return
+    if not isinstance(item, tuple) or len(item) != len(loop.targets):
+        raise Problem("E210", f"{len(loop.targets)} names for {describe(item)}", loop.span)
+    for name, value in zip(loop.targets, item, strict=True):
         if name != "_":
             env.bind(name, value, loop.span)
-    return env
 
 
 # ---- access ----------------------------------------------------------------------------

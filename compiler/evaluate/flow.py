@@ -10,7 +10,8 @@ from compiler.evaluate import arithmetic, calls, sections
 from compiler.evaluate.blocks import apply_value
 from compiler.evaluate.context import Context, Flow
 from compiler.evaluate.expressions import (
-    bound_loop,
+    bind_item,
+    check_targets,
     evaluate,
     flowing,
     given_arguments,
@@ -42,8 +43,9 @@ from compiler.ops import OPS
 from spec_lang import syntax as ast
 from spec_lang.diagnostics import Label, nearest
 
-#: Steps that a statement costs beyond its expressions.
-STATEMENT_STEPS = 2
+#: Steps that a statement costs beyond its expressions, and that a group does.
+STATEMENT_STEPS = 5
+GROUP_STEPS = 50
 
 
 def run_body(body: ast.Body, context: Context) -> None:
@@ -185,6 +187,7 @@ def _output(output: ast.Output, context: Context) -> Value | Unknown:
 
 
 def _group(group: ast.Group, context: Context) -> None:
+    context.run.spend(group.span, GROUP_STEPS)
     label = label_steps(group.label, context)
     steps = context.namer.enter(label)
     path = (*context.namer.prefix, *steps)
@@ -213,15 +216,18 @@ def _group(group: ast.Group, context: Context) -> None:
 
 def _for(statement: ast.For, context: Context) -> None:
     over = items(statement.loop.iterable, context)
+    check_targets(statement.loop)
     refuse_rebinding(statement.loop, context)
     for item in over:
-        context.run.spend(statement.span)
-        run_body(statement.body, context.scoped(bound_loop(statement.loop, item, context)))
+        context.run.spend(statement.span, STATEMENT_STEPS)
+        inner = context.scoped()
+        bind_item(statement.loop, item, inner.env)
+        run_body(statement.body, inner)
 
 
 def _repeat(statement: ast.Repeat, context: Context) -> None:
     for _ in range(whole(statement.count, context, "a count")):
-        context.run.spend(statement.span)
+        context.run.spend(statement.span, STATEMENT_STEPS)
         run_body(statement.body, context.scoped())
 
 

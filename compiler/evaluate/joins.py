@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from compiler.declare import Given
 from compiler.evaluate.context import Context, Flow
-from compiler.evaluate.expressions import bound_loop, flowing, items, lookup, truth
+from compiler.evaluate.expressions import bind_item, check_targets, flowing, items, lookup, truth
 from compiler.evaluate.layers import Results, apply_layer
 from compiler.evaluate.naming import label_steps, refuse_rebinding
 from compiler.evaluate.paths import Namer
@@ -137,12 +137,13 @@ def _run_branches(
             assert flow.it is not None
             tensors.append(flow.it)
         elif isinstance(item, ast.ForBranches):
+            check_targets(item.loop)
             refuse_rebinding(item.loop, context)
             for one in items(item.loop.iterable, context):
                 context.run.spend(item.span)
-                _run_branches(
-                    item.branches, start, context.scoped(bound_loop(item.loop, one, context)), tensors
-                )
+                inner = context.scoped()
+                bind_item(item.loop, one, inner.env)
+                _run_branches(item.branches, start, inner, tensors)
         else:
             chosen = item.then if truth(item.condition, context) else item.otherwise
             _run_branches(chosen, start, context.scoped(), tensors)
