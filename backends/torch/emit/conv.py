@@ -44,12 +44,14 @@ def emit_shared_conv(node: Node) -> Form:
     layer = _arguments(node, [0] * len(op.kernel)).layer(f"nn.Conv{len(op.kernel)}d", is_frozen(node))
     if not any(map(any, pads)):
         return Form(layer, before=before, slots=slots)
-    slots = (
-        *slots,
-        ("pads", Slot(flat_pads(pads), "pads")),
-        ("mode", Slot(PAD_MODES[op.pad_mode], "pad_mode")),
+    slots = (*slots, ("pads", Slot(flat_pads(pads), "pads")))
+    mode = PAD_MODES[op.pad_mode]
+    call = (
+        "{layer}(F.pad({0}, {pads}))"
+        if mode == "constant"
+        else f'{{layer}}(F.pad({{0}}, {{pads}}, mode="{mode}"))'
     )
-    return Form(layer, "{layer}(F.pad({0}, {pads}, mode={mode}))", before=before, slots=slots)
+    return Form(layer, call, before=before, slots=slots)
 
 
 def _arguments(node: Node, padding: list[int]) -> Arguments:

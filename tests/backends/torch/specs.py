@@ -222,4 +222,27 @@ identity }
     output y
 }
 """,
+    # shared layers that meet inputs of different ranks and sizes
+    "ranks": """
+model ranks {
+    input image: [4, 9, 14]
+    input line: [4, 7]
+    shared i: instancenorm(affine = true)
+    shared l: layernorm
+    shared b: batchnorm
+    shared f: fc(4, axis = channels)
+    shared s: scale
+    shared p: prelu
+    shared g: groupnorm(2)
+    shared n: l2norm
+    shared c: conv(4, 3x3, stride = 2, pad = same)
+    shared up: conv(4, 3x2, pad = same_lower, pad_mode = reflect, frozen = true)
+    image -> c -> up -> c -> i -> l -> b -> f -> s -> p -> g -> n
+    output map
+    line -> i -> l -> b -> f -> s -> p -> g -> n as m
+    output line_
+    m -> reduce(mean, last) -> l -> b -> f -> s -> p -> g -> n
+    output vector
+}
+""",
 }
