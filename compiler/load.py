@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -14,7 +14,7 @@ from compiler.declare import Given, Word
 from compiler.evaluate.context import Context, Run
 from compiler.evaluate.expressions import MAX_NESTING
 from compiler.evaluate.expressions import evaluate as evaluate_expression
-from compiler.evaluate.model import Evaluation, deep_recursion, evaluate_model
+from compiler.evaluate.model import Evaluation, deep_recursion, evaluate_model, variant_arguments
 from compiler.evaluate.problems import Poisoned, Problem
 from compiler.evaluate.values import LayerValue, ListValue, TupleValue, measure_of
 from compiler.graph import Graph, GraphBuilder
@@ -196,11 +196,10 @@ def check(
     if not names and not module.blocks:
         found.append(no_model(module))
     for name in names:
-        if not settings and opened.model is None and is_open(name, module):
+        relevant = _relevant(settings or {}, name, module)
+        if opened.model is None and is_open(name, module, relevant):
             continue
-        evaluation = evaluate(
-            replace(opened, model=name), {}, _relevant(settings or {}, name, module), limits
-        )
+        evaluation = evaluate(replace(opened, model=name), {}, relevant, limits)
         found += evaluation.diagnostics
         if strict and evaluation.graph is not None:
             found += remainders(evaluation.graph)
@@ -248,19 +247,21 @@ def check_definitions(module: Module, limits: Limits) -> list[Diagnostic]:
                     )
                 )
         for name in module.lets:
-            try:
+            with run.reporting():
                 module.resolve(name, run)
-            except Problem as problem:
-                run.fail(problem)
+        for name in module.models:
+            with run.reporting():
+                variant_arguments(Target.of(name, module), run)
     except Problem as problem:
         run.stop(problem)
     return run.diagnostics
 
 
-def is_open(name: str, module: Module) -> bool:
-    """Whether a model has parameters that neither a default nor a variant gives."""
+def is_open(name: str, module: Module, given: Collection[str] = ()) -> bool:
+    """Whether a model has parameters that neither a default nor a variant gives, nor are among `given`."""
     try:
-        return Target.of(name, module).is_open
+        parameters = Target.of(name, module).open_parameters
+        return any(p.default is None and p.name not in given for p in parameters)
     except (Problem, Poisoned):
         return False
 

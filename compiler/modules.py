@@ -176,8 +176,16 @@ class Module:
             definition = module.models[name]
             if isinstance(definition, ast.Model):
                 return definition, module, tuple(chain)
-            if any(variant is definition for variant, _ in chain):
-                raise Problem("E228", f"the variant `{name}` is defined by itself", definition.name_span)
+            seen = [position for position, (variant, _) in enumerate(chain) if variant is definition]
+            if seen:
+                circle = [variant for variant, _ in chain[seen[0] :]]
+                first = min(circle, key=lambda one: (one.name_span.source.name, one.name_span.start))
+                raise Problem(
+                    "E228",
+                    f"the variant `{first.name}` is defined by itself",
+                    first.name_span,
+                    help=("let it be a variant of a model with a body",),
+                )
             chain.append((definition, module))
             name, at = definition.base, definition.base_span
 
@@ -214,11 +222,6 @@ class Target:
             named = {a.name for a in variant.arguments}
             remaining = [p for p in remaining[by_position:] if p.name not in named]
         return tuple(remaining)
-
-    @property
-    def is_open(self) -> bool:
-        """Whether there are parameters that neither a default nor a variant gives."""
-        return any(p.default is None for p in self.open_parameters)
 
     @property
     def doc(self) -> str:

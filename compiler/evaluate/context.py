@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from compiler.evaluate.paths import Namer, Paths
-from compiler.evaluate.problems import Exhausted, Problem
+from compiler.evaluate.problems import Exhausted, Poisoned, Problem
 from compiler.evaluate.values import BlockValue, Env, SharedValue, TensorArray, Unknown
 from compiler.graph import GraphBuilder, Scope, Typing, Value
 from compiler.ops import OPS
@@ -129,6 +131,18 @@ class Run:
             for block, span in reversed(self.calls[-4:])
         ]
         self.report(replace(diagnostic, notes=(*diagnostic.notes, *notes)))
+
+    @contextmanager
+    def reporting(self) -> Iterator[None]:
+        """Report the problem that ends what is done within, and go on after it."""
+        try:
+            yield
+        except Exhausted:
+            raise
+        except Problem as problem:
+            self.fail(problem)
+        except Poisoned:
+            self.failed = True
 
     def stop(self, problem: Problem) -> None:
         """Report what ended the evaluation: like `fail`, but it cannot end it once more."""

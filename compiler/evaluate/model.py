@@ -16,7 +16,7 @@ from compiler.evaluate.expressions import evaluate
 from compiler.evaluate.faults import explained
 from compiler.evaluate.flow import run_body
 from compiler.evaluate.paths import Namer
-from compiler.evaluate.problems import Exhausted, Poisoned, Problem
+from compiler.evaluate.problems import Poisoned, Problem
 from compiler.evaluate.recovery import mentioned
 from compiler.evaluate.sections import called, check_expect
 from compiler.evaluate.values import Env, Unknown
@@ -103,15 +103,9 @@ def variant_arguments(target: Target, run: Run) -> list[Given]:
         context = Context.outside(run, module, variant.name)
         given = []
         for argument in variant.arguments:
-            try:
+            with run.reporting():
                 given.append(Given(argument.name, evaluate(argument.value, context), argument))
-            except Exhausted:
-                raise
-            except Problem as problem:
-                run.fail(problem)
-            except Poisoned:
-                run.failed = True
-        if run.failed:
+        if len(given) < len(variant.arguments):
             raise Poisoned
         matched = match_parameters(remaining, given, f"model {variant.base}", variant.base_span)
         found += [replace(one, name=name) for name, one in matched.items()]
@@ -292,14 +286,8 @@ def _check_totals(
         inner = context.scoped()
         for name, total in (("params", graph.params), ("macs", graph.macs), ("memory", graph.memory)):
             inner.env.bind(name, total, None)
-        try:
+        with run.reporting():
             check_expect(statement, inner)
-        except Exhausted:
-            raise
-        except Problem as problem:
-            run.fail(problem)
-        except Poisoned:
-            run.failed = True
 
 
 def _differs(model: ast.Model, given: Given, context: Context) -> bool:
@@ -316,17 +304,11 @@ def _train_settings(train: tuple[ast.Train, Module] | None, run: Run) -> Any:
     context = Context.outside(run, module, section.name)
     items = []
     for setting in section.settings:
-        try:
+        with run.reporting():
             if isinstance(setting.value, ast.Body):
                 items.append((setting.name, None, setting))
             else:
                 items.append((setting.name, called(setting.value, context), setting))
-        except Exhausted:
-            raise
-        except Problem as problem:
-            run.fail(problem)
-        except Poisoned:
-            run.failed = True
     try:
         return bind_settings(items)
     except Faults as found:

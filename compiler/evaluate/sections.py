@@ -27,7 +27,7 @@ from compiler.evaluate.expressions import BUILTINS, evaluate, given_arguments, t
 from compiler.evaluate.faults import explained
 from compiler.evaluate.layers import check_size
 from compiler.evaluate.naming import label_name, label_steps
-from compiler.evaluate.problems import Exhausted, Poisoned, Problem
+from compiler.evaluate.problems import Problem
 from compiler.evaluate.recovery import mentioned
 from compiler.evaluate.values import ListValue, describe
 from compiler.graph import Weight
@@ -307,14 +307,8 @@ def run_init(statement: ast.Init, context: Context) -> None:
     if not context.frame.is_model:
         raise Problem("E214", "`init` belongs to a model, not to a block", statement.span)
     for rule in statement.rules:
-        try:
+        with context.run.reporting():
             context.run.sections.init_rules.append((rule, _rule(rule.value, context)))
-        except Exhausted:
-            raise
-        except Problem as problem:
-            context.run.fail(problem)
-        except Poisoned:
-            context.run.failed = True
 
 
 def _rule(expr: ast.Expr, context: Context) -> Initialiser:
