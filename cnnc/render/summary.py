@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from compiler.graph import Graph
 
-#: What a narrow terminal goes without, first to last.
-_DISPENSABLE = ("jump", "biases", "receptive field", "layer", "MACs", "memory")
+#: What a narrow terminal goes without, first to last; `arguments` are those of the layers.
+_DISPENSABLE = ("jump", "biases", "receptive field", "arguments", "MACs", "memory", "layer")
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Summary(plain.Summary):
         from rich.text import Text
 
         lines = [dict(zip(HEADINGS, cells(row), strict=True)) for row in self.rows]
-        kept = fitting(lines, options.max_width)
+        kept, lines = fitting(lines, options.max_width)
         table = Table(box=box.SIMPLE_HEAD, title=Text(self.model), title_justify="left", pad_edge=False)
         for heading in kept:
             table.add_column(
@@ -55,12 +55,18 @@ def summary_of(graph: Graph) -> Summary:
     return Summary(*(getattr(data, field.name) for field in fields(plain.Summary)))
 
 
-def fitting(lines: list[dict[str, str]], width: int) -> list[str]:
-    """The headings whose columns stand side by side in so many columns; a few always stay."""
+def fitting(lines: list[dict[str, str]], width: int) -> tuple[list[str], list[dict[str, str]]]:
+    """The headings whose columns stand side by side in so many columns, and the lines to show.
+
+    The name, the output, the weights and the parameters always stay.
+    """
     kept = list(HEADINGS)
-    widths = {h: max([len(h), *(len(line[h]) for line in lines)]) for h in kept}
-    for heading in _DISPENSABLE:
+    for dispensable in _DISPENSABLE:
+        widths = {h: max([len(h), *(len(line[h]) for line in lines)]) for h in kept}
         if sum(widths[h] + 2 for h in kept) <= width:
             break
-        kept.remove(heading)
-    return kept
+        if dispensable == "arguments":
+            lines = [line | {"layer": line["layer"].partition("(")[0]} for line in lines]
+        else:
+            kept.remove(dispensable)
+    return kept, lines
