@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from compiler.graph import Graph, Weight
     from compiler.sampling import Stream
 
-    Array = NDArray[np.float64]
+    Array = NDArray[np.floating[Any]]
 
 #: Roles of a layer's main tensor, the one that is called `weight`.
 MAIN_ROLES = ("weight", "norm_weight", "slope")
@@ -84,7 +84,7 @@ class InitialRule(Declared):
         return None
 
     def numbers(self, weight: Weight, stream: Stream) -> Array:
-        """The numbers in row-major order, float64, as a vector of `weight.elements`."""
+        """The numbers in row-major order, float64 or float32, as a vector of `weight.elements`."""
         raise AssertionError(f"{type(self).__name__} makes no numbers")
 
 
@@ -405,10 +405,10 @@ def initial_weights(graph: Graph, seed: int = 0, dtype: str = "float32", *,
     for name, weight in graph.weights.items():
         rule, arguments = weight.initialiser.rule, dict(weight.initialiser.arguments)
         if rule == "value":
-            numbers = np.broadcast_to(np.asarray(arguments["values"], dtype=np.float64), weight.shape)
+            numbers: Array = np.broadcast_to(np.asarray(arguments["values"], dtype=np.float64), weight.shape)
         else:
             numbers = INITIALISERS[rule](**arguments).numbers(weight, Stream(seed, name))
-        rounded = numbers.astype(np.float32).astype(dtype, copy=False)
+        rounded = numbers.astype(np.float32, copy=False).astype(dtype, copy=False)
         made[name] = np.ascontiguousarray(rounded).reshape(weight.shape)
     return made
 
