@@ -8,7 +8,6 @@ of ours, 130 and 143 on SIGINT and SIGTERM.  Diagnostics go to standard error.
 from __future__ import annotations
 
 import importlib
-import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -120,14 +119,3 @@ def _on_sigterm(handler: Any) -> Any:
         return signal.signal(signal.SIGTERM, handler)
     except ValueError:  # not in the main thread: a program calls us and has signals of its own
         return signal.SIG_DFL
-
-
-def entry() -> None:
-    """The installed command: leaves without running what a broken pipe would break again."""
-    status = main()
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(status)

@@ -15,7 +15,7 @@ model lenet5(classes = 10) {
 
     expect params == 61_706 and macs == 416_520
 }
-"""  # noqa: E501
+"""
 
 RESNET = """\
 block Bottleneck(width, stride = 1, groups = 1, per_group = 64) {
@@ -48,7 +48,7 @@ model ResNet(unit, layers, classes = 1000) {
 }
 model resnet50 = ResNet(Bottleneck, [3, 4, 6, 3])
 model resnext50_32x4d = ResNet(Bottleneck(groups = 32, per_group = 4), [3, 4, 6, 3])
-"""  # noqa: E501
+"""
 
 UNETPP = """\
 block Double(width) { repeat 2 { conv(width, 3x3, pad = half) -> batchnorm -> relu } }
@@ -93,6 +93,6 @@ train lenet5 {
     metrics = [accuracy, top5]
     test_augment { hflip }           # predictions are averaged over the augmented copies
 }
-"""  # noqa: E501
+"""
 
 SPECS = {"lenet": LENET, "resnet": RESNET, "unetpp": UNETPP, "training": TRAINING}
