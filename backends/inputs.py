@@ -14,11 +14,15 @@ from typing import TYPE_CHECKING, Any
 from backends.base import BackendError
 from compiler.declare import Fault
 from compiler.graph import Graph, Value
+from compiler.initial import check_memory
 from compiler.ops.base import TensorType
 from spec_lang.diagnostics import Diagnostic, nearest
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+#: Bytes from which on it is worth asking how much memory there is.
+NOTICED = 1 << 28
 
 
 def check_inputs(graph: Graph, inputs: Mapping[str, NDArray[Any]]) -> dict[str, int]:
@@ -56,7 +60,17 @@ def check_inputs(graph: Graph, inputs: Mapping[str, NDArray[Any]]) -> dict[str, 
                 raise _misfit(f"the input `{name}` has {word} = {extent} where another has {extents[word]}")
     if graph.free:
         types_at(graph, {name: tuple(inputs[name].shape[1:]) for name in graph.inputs})
+    else:
+        # The least number of rows, so that nothing is refused that fits.
+        check_room(graph, min(rows.values(), default=1))
     return rows
+
+
+def check_room(graph: Graph, rows: int) -> None:
+    """Refuse a network whose largest tensor alone would not fit (E450, E451), before it is computed."""
+    size = graph.largest * rows * 4
+    if size > NOTICED:
+        check_memory(size, f"the largest tensor of `{graph.name}` for {rows} images")
 
 
 def types_at(graph: Graph, shapes: Mapping[str, tuple[int, ...]]) -> dict[Value, TensorType]:

@@ -65,6 +65,21 @@ def save(path: str | os.PathLike[str], graph: Graph, checkpoint: Checkpoint,
     })
 
 
+def _sound(progress: Progress) -> bool:
+    """Whether each field is of its kind, so that a forged file is refused here and not in the middle."""
+    counts = (progress.step, progress.correct, progress.seen, progress.best_epoch)
+    rows = progress.history
+    return (
+        all(type(count) is int for count in counts)
+        and min(progress.step, progress.correct, progress.seen) >= 0
+        and all(isinstance(number, (int, float)) for number in (progress.best, progress.loss))
+        and isinstance(rows, list)
+        and all(isinstance(row, dict) and {"train_loss", "train_accuracy", "accuracy"} <= row.keys()
+                and all(isinstance(number, (int, float)) for number in row.values()) for row in rows)
+        and -1 <= progress.best_epoch < max(len(rows), 1)
+    )
+
+
 def restore(path: str | os.PathLike[str], graph: Graph, identity: Mapping[str, str]) -> Checkpoint:
     """Read a checkpoint of exactly this training.
 
@@ -79,11 +94,14 @@ def restore(path: str | os.PathLike[str], graph: Graph, identity: Mapping[str, s
             place=opened.path, help=("--weights starts a new training from these weights",)))
     weights = load(path, graph, training=True, allow_nonfinite=True).weights
     try:
-        saved: dict[str, str] = json.loads(opened.metadata["identity"])
+        saved = json.loads(opened.metadata["identity"])
         progress = Progress(**json.loads(opened.metadata["progress"]))
-    except (KeyError, TypeError, ValueError):
+        sound = isinstance(saved, dict) and _sound(progress)
+    except (KeyError, TypeError, ValueError, RecursionError):
+        sound = False
+    if not sound:
         raise WeightsError(Diagnostic("E516", "the checkpoint does not say where its training stands",
-                                      place=opened.path)) from None
+                                      place=opened.path))
     for key, value in identity.items():
         if saved.get(key) != value:
             raise TrainingError(Diagnostic(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backends.base import Runnable
+from backends.base import BackendError, Runnable
 from backends.base import backend as find_backend
 from backends.logits import logits_graph
 from cnnc.data import Prepared
@@ -133,7 +133,11 @@ def predict(graph: Graph, weights: Weights,
             source, pixels = os.fspath(image), read_image(os.fspath(image), channels)
         else:
             source, pixels = f"image {number}", image
-        scores = run(prepared(graph, [pixels]))[0].astype(np.float64)
+        try:
+            scores = run(prepared(graph, [pixels]))[0].astype(np.float64)
+        except BackendError as error:
+            raise BackendError([d if d.place or d.span else replace(d, place=source)
+                                for d in error.diagnostics]) from None
         shares = np.exp(scores - scores.max())
         shares /= shares.sum()
         best = np.argsort(-shares, kind="stable")[:top]

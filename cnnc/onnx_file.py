@@ -59,8 +59,12 @@ def verify_file(graph: Graph, weights: Arrays | None, path: str | os.PathLike[st
         weights = held_weights(graph, model, str(path))
         notes = ("the weights are those that the file holds",)
     check_weights(graph, weights)
-    report = compare_file(graph, weights, session(content), pixels=takes_pixels(model), seed=seed,
-                          shown=str(path))
+    try:
+        loaded = session(content)
+    except BackendError as error:
+        # What onnxruntime says quotes the file.
+        raise _unusable(str(path), "onnxruntime cannot load it") from error
+    report = compare_file(graph, weights, loaded, pixels=takes_pixels(model), seed=seed, shown=str(path))
     return Report(report.model, report.comparisons, (*report.notes, *notes))
 
 
@@ -115,6 +119,8 @@ def parsed(content: bytes, shown: str, limits: Limits = DEFAULT_LIMITS) -> onnx.
         model = onnx.load_model_from_string(content)
     except DecodeError as error:
         raise _unusable(shown, "it is not an ONNX model") from error
+    if not model.ir_version:  # no bytes at all are a message, too
+        raise _unusable(shown, "it is not an ONNX model")
     _check_graph(model.graph, shown, limits)
     return model
 

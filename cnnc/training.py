@@ -12,7 +12,7 @@ import math
 import os
 import signal
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,13 +103,15 @@ Progressing = Callable[[Step | Epoch], None]
 def last_path(out: str | os.PathLike[str]) -> Path:
     """Where the last checkpoint goes: `net.last.safetensors` beside the best one, `net.safetensors`."""
     path = Path(out)
+    if not path.name:
+        return path
     return path.with_name(f"{path.stem}.last{path.suffix}")
 
 
 def train(graph: Graph, data: Dataset, *, backend: str = "torch", seed: int = 0,
           epochs: int | None = None, batch: int | None = None, weights: Weights | None = None,
           out: str | os.PathLike[str] | None = None, resume: str | os.PathLike[str] | None = None,
-          progress: Progressing | None = None) -> Result:
+          progress: Progressing | None = None, inputs: Sequence[str | os.PathLike[str]] = ()) -> Result:
     """Train a classifier by its `train` settings.
 
     Args:
@@ -123,6 +125,7 @@ def train(graph: Graph, data: Dataset, *, backend: str = "torch", seed: int = 0,
         out: where the best checkpoint goes; the last one goes beside it (see `last_path`).
         resume: a checkpoint of the same training to go on from.
         progress: called after every step and every epoch.
+        inputs: files that must not be overwritten (the spec, the weights).
 
     Raises:
         TrainingError: E804 the loss is no number any more, E806 a checkpoint of another
@@ -140,8 +143,10 @@ def train(graph: Graph, data: Dataset, *, backend: str = "torch", seed: int = 0,
         raise TrainingError(Diagnostic(fault.code, fault.message)) from None
     check_fit(data, graph)
     if out is not None:
-        inputs = () if resume is None or Path(resume) in (Path(out), last_path(out)) else (resume,)
-        for path in (Path(out), last_path(out)):
+        own = [os.path.realpath(path) for path in (out, last_path(out))]
+        if resume is not None and os.path.realpath(resume) not in own:
+            inputs = (*inputs, resume)
+        for path in (out, last_path(out)):
             target(path, inputs=inputs)
     found = find_backend(backend)
     found.check(model)
@@ -189,7 +194,9 @@ class _Training:
         self.trainer.restore(saved.weights, saved.state)
         self.done = [self.epoch(i, numbers) for i, numbers in enumerate(self.at.history)]
         self.best_weights = saved.weights
-        if self.out is not None and self.out.exists() and 0 <= self.at.best_epoch < len(self.at.history) - 1:
+        # The file holds the best epoch's weights only if it was written at the end of that epoch.
+        is_best = self.at.best_epoch == len(self.at.history) - 1 and not self.at.seen
+        if self.out is not None and self.out.exists() and self.at.best_epoch >= 0 and not is_best:
             best = checkpoint.restore(self.out, self.graph, self.identity)
             if best.progress.best_epoch == self.at.best_epoch:
                 self.best_weights = best.weights

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from backends.base import BackendError, Runnable, backend
 from backends.base import backends as installed
-from backends.inputs import types_at
+from backends.inputs import check_room, types_at
 from cnnc.comparison import Comparison, compare
 from compiler.graph import Graph
 from spec_lang.diagnostics import Diagnostic
@@ -201,6 +201,7 @@ def varied_weights(graph: Graph, seed: int = 0) -> dict[str, Array]:
 
 def trials_of(graph: Graph, seed: int = 0) -> list[Trial]:
     """Two batch sizes, and a second size where extents are free."""
+    check_room(graph, 2)
     nominal = {name: value.shape for name, value in graph.inputs.items()}
     trials = [_trial(graph, nominal, batch, seed) for batch in (2, 1)]
     other = another_size(graph)

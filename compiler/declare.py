@@ -14,10 +14,11 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, ClassVar, Self
 
 from spec_lang.diagnostics import nearest
+from spec_lang.frozen import frozen
 
 
 class Word(str):
@@ -72,7 +73,7 @@ class BadValue(Exception):
     """A value that a kind does not take; the message completes `stride: ...`."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Context:
     """What a kind may need to normalise: the number of spatial axes and of axes (no batch)."""
 
@@ -125,7 +126,7 @@ class Kind:
         raise BadValue("nothing is accepted here")
 
 
-@dataclass(frozen=True)
+@frozen
 class Int(Kind):
     minimum: int = 1
     maximum: int | None = None
@@ -143,9 +144,13 @@ class Int(Kind):
         return value
 
 
-@dataclass(frozen=True)
+#: Weights and activations are float32 mostly, where a larger number would be infinite.
+FLOAT32_LARGEST = 2.0**128 - 2.0**104
+
+
+@frozen
 class Real(Kind):
-    """A finite number; `above` and `below` are excluded bounds."""
+    """A number that float32 can hold; `above` and `below` are excluded bounds."""
 
     minimum: float = -math.inf
     maximum: float = math.inf
@@ -171,14 +176,14 @@ class Real(Kind):
             number = float(value)
         except OverflowError:
             number = math.inf
-        if not math.isfinite(number):
-            raise BadValue(f"{self.describe()}, not {show(value)}")
+        if not abs(number) <= FLOAT32_LARGEST:
+            raise BadValue(f"{self.describe()}, that float32 can hold, not {show(value)}")
         if not (self.minimum <= number <= self.maximum and self.above < number < self.below):
             raise BadValue(f"{self.describe()}, not {show(value)}")
         return number
 
 
-@dataclass(frozen=True)
+@frozen
 class Flag(Kind):
     def describe(self) -> str:
         return "true or false"
@@ -189,7 +194,7 @@ class Flag(Kind):
         return value
 
 
-@dataclass(frozen=True)
+@frozen
 class Choice(Kind):
     words: tuple[str, ...]
 
@@ -205,7 +210,7 @@ class Choice(Kind):
         return str(word)
 
 
-@dataclass(frozen=True)
+@frozen
 class AnyOf(Kind):
     """The first kind that takes the value; a word goes to the kind that has words."""
 
@@ -230,7 +235,7 @@ class AnyOf(Kind):
         raise BadValue(f"{self.describe()}, not {show(value)}")
 
 
-@dataclass(frozen=True)
+@frozen
 class PerAxis(Kind):
     """A whole number, or one per spatial axis; stored as one per spatial axis."""
 
@@ -251,7 +256,7 @@ class PerAxis(Kind):
         return values
 
 
-@dataclass(frozen=True)
+@frozen
 class Ints(Kind):
     """A list of whole numbers; `[]` too where `minimum_length` is 0."""
 
@@ -269,7 +274,7 @@ class Ints(Kind):
         return value
 
 
-@dataclass(frozen=True)
+@frozen
 class Reals(Kind):
     """A number, or a list of numbers (one per channel, say); stored as a tuple."""
 
@@ -288,7 +293,7 @@ class Reals(Kind):
         return tuple(one.accept(v, context) for v in values)
 
 
-@dataclass(frozen=True)
+@frozen
 class Pads(Kind):
     """Padding as it is written; the layer turns it into (begin, end) per axis.
 
@@ -323,7 +328,7 @@ class Pads(Kind):
         return tuple(pairs)
 
 
-@dataclass(frozen=True)
+@frozen
 class Axis(Kind):
     """A named axis, stored as its position without the batch (`channels` is 0)."""
 
@@ -349,11 +354,11 @@ class Axis(Kind):
         }[word]
         first = 0 if word in ("channels", "last") else 1
         if position < first or position >= context.rank:
-            raise BadValue(f"`{word}` does not exist in a tensor of rank {context.rank}")
+            raise BadValue(f"`{word}`, which a tensor of rank {context.rank} does not have")
         return position
 
 
-@dataclass(frozen=True)
+@frozen
 class Tensor(Kind):
     """A tensor.  The field stores its position among the node's inputs."""
 
@@ -366,7 +371,7 @@ class Tensor(Kind):
         return int(value)
 
 
-@dataclass(frozen=True)
+@frozen
 class Arg:
     """The metadata of one argument."""
 
@@ -390,7 +395,7 @@ def arg(kind: Kind, doc: str, *, default: Any = dataclasses.MISSING, positional:
     return field(metadata=metadata, default=default, kw_only=True)
 
 
-@dataclass(frozen=True)
+@frozen
 class Given:
     """An argument as it was given: its name (or None), its value, and where (opaque here)."""
 
@@ -399,7 +404,7 @@ class Given:
     place: Any = None
 
 
-@dataclass(frozen=True)
+@frozen
 class Called:
     """A declared name with its arguments, not bound yet: `sgd(lr = 0.02)`, `he(normal)`, `zeros`."""
 
@@ -530,7 +535,7 @@ class Declared:
         return cls(**cls.normalised(cls.match(given), context))
 
 
-@dataclass(frozen=True)
+@frozen
 class OneOf(Kind):
     """A declaration out of a table: `adam`, `adam(lr = 1e-3)`; stored bound.
 

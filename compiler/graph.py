@@ -204,6 +204,12 @@ class Graph:
         return sum(v.type.elements for v in (*self.inputs.values(), *results))
 
     @cached_property
+    def largest(self) -> int:
+        """Numbers in the largest tensor, for one image: less memory than that no backend can do with."""
+        values = (*self.inputs.values(), *(value for node in self.nodes for value in node.outputs))
+        return max((value.type.elements for value in values), default=0)
+
+    @cached_property
     def uses(self) -> Mapping[Value, tuple[Node, ...]]:
         """Value -> the nodes that take it, in order."""
         users: dict[Value, list[Node]] = {}

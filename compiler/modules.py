@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from compiler.evaluate.problems import Exhausted, Poisoned, Problem
 from compiler.evaluate.values import UNKNOWN, BlockValue, Env, FunctionValue
 from spec_lang import syntax as ast
 from spec_lang.diagnostics import Diagnostic, Label, SpecError, nearest
+from spec_lang.frozen import frozen
 from spec_lang.limits import DEFAULT_LIMITS, Limits
 from spec_lang.parser import decode, parse
 from spec_lang.source import Source, Span
@@ -194,7 +194,7 @@ class Module:
         return [n for n in self.names() if (o := self.origin(n)) is not None and o[1] in o[0].models]
 
 
-@dataclass(frozen=True)
+@frozen
 class Target:
     """A model or variant that was asked for, and what its name leads to.
 
@@ -252,6 +252,7 @@ class Loader:
         self.limits = limits
         self.diagnostics: list[Diagnostic] = []
         self.root: Path | None = None
+        self._folder = ""
         self._modules: dict[Path, Module | None] = {}  # None: has errors of its own
         self._stack: list[Path] = []
         self._parsed: list[ast.File] = []
@@ -267,6 +268,7 @@ class Loader:
         source = read_source(path, shown or str(path), self.limits)
         resolved = path.resolve()
         self.root = resolved.parent
+        self._folder = os.path.dirname(source.name)
         return self.module(source, resolved)
 
     def module(self, source: Source, path: Path | None = None) -> Module:
@@ -352,10 +354,10 @@ class Loader:
         return Diagnostic(code, f'"{statement.path}": {diagnostic.message}', statement.path_span)
 
     def _shown(self, path: Path) -> str:
-        """The name of an imported file in messages: relative to the folder of the first."""
-        for base, prefix in ((self.root, ""), (SHIPPED, "specs/")):
+        """The name of an imported file in messages: from the folder of the first, as that was named."""
+        for base, prefix in ((self.root, self._folder), (SHIPPED, "specs")):
             if base is not None and path.is_relative_to(base):
-                return prefix + path.relative_to(base).as_posix()
+                return os.path.join(prefix, path.relative_to(base).as_posix())
         return path.name
 
     def _locate(self, statement: ast.Import, importer: Path | None) -> Path:
@@ -406,6 +408,9 @@ def read_source(path: Path, shown: str, limits: Limits) -> Source:
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise SpecError(Diagnostic("E230", "the spec cannot be read: it is not a regular file", place=shown))
-    with os.fdopen(descriptor, "rb") as file:
-        data = file.read(limits.source_bytes + 1)
+    try:
+        with os.fdopen(descriptor, "rb") as file:
+            data = file.read(limits.source_bytes + 1)
+    except OSError as error:
+        raise SpecError(Diagnostic("E230", f"the spec cannot be read: {error.strerror}", place=shown)) from None
     return decode(data, shown, limits)

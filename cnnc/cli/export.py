@@ -50,7 +50,7 @@ def verb(
     from spec_lang.render import escape
 
     graph = load(spec, settings)
-    path = output or f"{graph.name}.onnx"
+    path = f"{graph.name}.onnx" if output is None else output
     inputs = [*spec_file(spec), *([weights] if weights else [])]
     target(path, inputs=inputs)  # refuse a bad output before time is spent
     classes: tuple[str, ...] = ()

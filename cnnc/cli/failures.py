@@ -71,7 +71,8 @@ def _judge(problem: BaseException) -> tuple[int, tuple[Diagnostic, ...]]:
         return INTERRUPTED, ()
     if isinstance(problem, Terminated):
         return TERMINATED, ()
-    if isinstance(problem, MemoryError):
+    # PyTorch's allocator raises a RuntimeError.
+    if isinstance(problem, MemoryError) or "can't allocate memory" in str(problem):
         return ENVIRONMENT, (Diagnostic("E911", "there is not enough memory for this"),)
     if isinstance(problem, OSError):
         reason = (problem.strerror or str(problem)).lower()

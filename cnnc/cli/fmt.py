@@ -39,14 +39,14 @@ def verb(files: tuple[str, ...], check: bool, diff: bool) -> int:
             sys.stdout.write(escape("".join(lines), "\n\t"))
         elif check:
             if changed:
-                note(f"{escape(name)} is not formatted")
+                note(f"{name} is not formatted")
         elif name == "-":
             out(formatted)
         elif changed:
             from cnnc.files import write_atomically
 
             write_atomically(name, formatted)
-            note(f"formatted {escape(name)}")
+            note(f"formatted {name}")
     show(wrong)
     return WRONG if wrong or (check and changes) else FINE
 

@@ -19,7 +19,7 @@ def verb(spec: str, output: str | None, seed: int, settings: tuple[str, ...]) ->
     from compiler.initial import initial_weights
 
     graph = load(spec, settings)
-    path = output or f"{graph.name}.safetensors"
+    path = f"{graph.name}.safetensors" if output is None else output
     target(path, inputs=spec_file(spec))
     save_weights(path, initial_weights(graph, seed=seed), graph)
     note(f"wrote {path}: {len(graph.weights)} tensors, {graph.params:,} parameters")

@@ -7,8 +7,17 @@ from contextlib import AbstractContextManager, nullcontext
 
 import click
 
-from cnnc.cli.common import load, note, out, read_weights, seed_option, set_option, spec_argument
-from cnnc.training import Epoch, Step, train
+from cnnc.cli.common import (
+    load,
+    note,
+    out,
+    read_weights,
+    seed_option,
+    set_option,
+    spec_argument,
+    spec_file,
+)
+from cnnc.training import Epoch, Step, last_path, train
 
 
 @click.command("train")
@@ -48,15 +57,16 @@ def verb(
     """
     from cnnc.data import open_data
     from cnnc.files import target
-    from spec_lang.render import escape
 
     graph = load(spec, settings, training=True)
-    path = output or f"{graph.name}.safetensors"
-    target(path, inputs=[weights] if weights else [])
+    path = f"{graph.name}.safetensors" if output is None else output
+    inputs = [*spec_file(spec), *([weights] if weights else [])]
+    for written in (path, last_path(path)):
+        target(written, inputs=inputs)  # refuse a bad output before time is spent
     found = open_data(data, graph, seed)
     start = read_weights(weights, graph).weights if weights is not None else None
     note(
-        f"{graph.name}: {graph.params:,} parameters; {escape(found.name)}: {len(found.train):,} images, "
+        f"{graph.name}: {graph.params:,} parameters; {found.name}: {len(found.train):,} images, "
         f"{len(found.test):,} held out"
     )
     with _progress() as progress:
@@ -70,6 +80,7 @@ def verb(
             weights=start,
             out=path,
             resume=resume,
+            inputs=inputs,
             progress=progress,
         )
     out(f"test accuracy {result.accuracy:.4f} after epoch {result.best + 1} of {len(result.epochs)}")

@@ -71,8 +71,8 @@ def _part(folder: Path, found: dict[tuple[str, str], Path], part: str, limits: L
     labels: Labels = read(found[part, "labels"], 1, limits).astype(np.int64)
     if len(pixels) != len(labels):
         raise wrong("E708", f"{len(pixels):,} images and {len(labels):,} labels", str(found[part, "labels"]))
-    if not len(labels):
-        raise wrong("E701", "there are no images", str(found[part, "images"]))
+    if not pixels.size:
+        raise wrong("E701", "there are no images, or images without a pixel", str(found[part, "images"]))
     return Split(ArrayImages(pixels[:, None]), labels)
 
 

@@ -86,6 +86,7 @@ def load(path: str | os.PathLike[str], graph: Graph, *, dtype: str = "float32", 
     import numpy as np
 
     opened = read(path, limits)
+    _check_classes(opened)
     available = {name: (entry.shape, entry.dtype) for name, entry in opened.entries.items()
                  if not (name.startswith(STATE) and opened.metadata.get("kind") == "checkpoint")}
     report = match(graph, available, training=training, dtype=dtype)
@@ -105,6 +106,17 @@ def load(path: str | os.PathLike[str], graph: Graph, *, dtype: str = "float32", 
     if nonfinite:
         raise WeightsError(nonfinite[:10])
     return Loaded(weights, report, opened.metadata, (*opened.notes, *report.notes()))
+
+
+def _check_classes(opened: WeightsFile) -> None:
+    """E516 unless the class names that the file carries are a list of texts."""
+    try:
+        names = json.loads(opened.metadata.get("classes", "[]"))
+    except (ValueError, RecursionError):
+        names = None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise WeightsError(Diagnostic("E516", "the class names in the file are no list of names",
+                                      place=opened.path))
 
 
 def load_weights(path: str | os.PathLike[str], graph: Graph, *, dtype: str = "float32",

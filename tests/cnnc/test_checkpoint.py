@@ -23,7 +23,7 @@ SAVED = Checkpoint(
     initial_weights(GRAPH, 1),
     {"step": np.array(17), "velocity/conv1.weight": np.full((4, 1, 3, 3), 0.1, np.float32),
      "random": np.arange(9, dtype=np.uint8), "mean": np.array([1 / 3])},
-    Progress(17, [{"accuracy": 0.1 + 0.2, "loss": 1e-300}], 0.1 + 0.2, 0, 1 / 3, 5, 9),
+    Progress(17, [{"train_loss": 1e-300, "train_accuracy": 0.5, "accuracy": 0.1 + 0.2}], 0.1 + 0.2, 0, 1 / 3, 5, 9),
     IDENTITY,
 )
 
