@@ -412,5 +412,6 @@ def read_source(path: Path, shown: str, limits: Limits) -> Source:
         with os.fdopen(descriptor, "rb") as file:
             data = file.read(limits.source_bytes + 1)
     except OSError as error:
-        raise SpecError(Diagnostic("E230", f"the spec cannot be read: {error.strerror}", place=shown)) from None
+        reason = error.strerror
+        raise SpecError(Diagnostic("E230", f"the spec cannot be read: {reason}", place=shown)) from None
     return decode(data, shown, limits)

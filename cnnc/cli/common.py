@@ -92,7 +92,7 @@ def out(text: str) -> None:
 
 
 def note(text: str) -> None:
-    """Print a line about what happened on standard error, escaped: names of files and weights are not ours."""
+    """Print a line about what happened on standard error; names of files and weights are shown escaped."""
     from spec_lang.render import escape
 
     print(escape(text), file=sys.stderr)
