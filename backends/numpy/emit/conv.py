@@ -55,7 +55,7 @@ def check_conv(layer: Layer) -> list[Call]:
             exact=exact,
         )
     ]
-    if op.pad_mode in ("reflect", "circular") and "pad" in arguments:
+    if op.pad_mode in ("reflect", "circular") and arguments["pad"] is not None:
         calls.append(
             layer.call("check_border", layer.label, sizes, shown(arguments["pad"]), shown(str(op.pad_mode)))
         )

@@ -107,7 +107,7 @@ def prelu_backward(d: Array, x: Array, weight: Array) -> tuple[Array, Array]:
     """Gradients of `prelu` for x and the slopes."""
     dx = np.where(x > 0, d, weight.reshape(-1, *(1,) * (x.ndim - 2)) * d)
     slopes = np.where(x > 0, 0, d * x).sum(axis=(0, *range(2, x.ndim)))
-    return dx, slopes if len(weight) == x.shape[1] else slopes.sum(keepdims=True)
+    return dx, slopes.sum().reshape(1) if len(weight) == 1 else slopes
 
 
 def elu(x: Array, alpha: float = 1.0) -> Array:

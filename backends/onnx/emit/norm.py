@@ -29,10 +29,22 @@ def emit_instancenorm(layer: Layer) -> str:
 
 
 def emit_groupnorm(layer: Layer) -> str:
+    """InstanceNormalization of the groups, then factor and offset per channel.
+
+    GroupNormalization is a function of ONNX whose variance is a difference of squares: in float32 that is
+    noise where a group varies little.
+    """
     op = layer.op
     assert isinstance(op, GroupNorm)
-    return layer.last("GroupNormalization", layer.x, *_affine(layer, layer.x_type.shape[0]),
-                      num_groups=op.groups, epsilon=op.eps)
+    constant = layer.emission.constant
+    grouped = layer.on_the_way("Reshape", layer.x, layer.ints([0, op.groups, -1]))
+    normal = layer.on_the_way("InstanceNormalization", grouped,
+                              constant(np.ones(op.groups, np.float32), f"ones/{op.groups}"),
+                              constant(np.zeros(op.groups, np.float32), f"zeros/{op.groups}"), epsilon=op.eps)
+    if not layer.has("weight"):
+        return layer.reshaped_back(normal, layer.x, layer.x_type)
+    shaped = layer.on_the_way("Reshape", normal, layer.shape_of(layer.x, layer.x_type))
+    return layer.last("Add", layer.on_the_way("Mul", shaped, layer.per_channel("weight")), layer.per_channel("bias"))
 
 
 def emit_layernorm(layer: Layer) -> str:
@@ -62,6 +74,10 @@ def emit_lrn(layer: Layer) -> str:
     op = layer.op
     assert isinstance(op, Lrn)
     x = layer.x_type
+    if op.alpha == 0 or op.beta == 0:
+        # The divisor is a number; onnxruntime has no LRN for such an alpha or beta.
+        with np.errstate(over="ignore"):
+            return layer.last("Div", layer.x, layer.number(float(np.float64(op.k) ** op.beta)))
     attributes = {"size": op.size, "alpha": op.alpha * (op.size if op.scale == "sum" else 1),
                   "beta": op.beta, "bias": op.k}
     if x.rank == 3:

@@ -62,6 +62,15 @@ def emit_maxpool(node: Node) -> Form:
     )
 
 
+def _refused(node: Node) -> bool:
+    """Whether AvgPool3d would refuse: it wants the input as large as the kernel before it is padded."""
+    op, x = node.op, node.inputs[0].type
+    assert isinstance(op, AvgPool)
+    if len(op.kernel) < 3 or not (any(map(any, op.pad)) or _rounds_up(node)):
+        return False
+    return any(free or i < k for i, k, free in zip(x.spatial, op.kernel, x.free[1:], strict=True))
+
+
 @emits(AvgPool)
 def emit_avgpool(node: Node) -> Form:
     """`nn.AvgPoolNd` where it can say pads and divisor, else `PaddedAvgPool`."""
@@ -76,7 +85,7 @@ def emit_avgpool(node: Node) -> Form:
         elements *= k
     number = elements if op.divisor == "window" else op.divisor
     whole = isinstance(number, (int, float)) and float(number).is_integer()
-    if symmetric and (op.divisor in ("padded", "valid") or (rank > 1 and whole)):
+    if symmetric and (op.divisor in ("padded", "valid") or (rank > 1 and whole)) and not _refused(node):
         _window(node, made)
         made.add(per_axis([begin for begin, _ in op.pad]), "padding", default=0)
         made.add(_rounds_up(node), "ceil_mode", default=False)

@@ -105,6 +105,8 @@ def avgpool(node: Node, xs: list[torch.Tensor], w: Weights, training: bool) -> t
     op: Any = node.op
     x, rank = xs[0], xs[0].dim() - 2
     own = op.round != "caffe" and all(b == e for b, e in op.pad) and op.divisor in ("padded", "valid")
+    # In 3-D alone PyTorch wants the input as large as the kernel before it is padded.
+    own = own and (rank < 3 or all(i >= k for i, k in zip(x.shape[2:], op.kernel, strict=True)))
     if own:
         return AVG[rank](
             x, op.kernel, op.stride, tuple(b for b, _ in op.pad), op.round == "ceil", op.divisor == "padded"
@@ -125,7 +127,8 @@ def avgpool(node: Node, xs: list[torch.Tensor], w: Weights, training: bool) -> t
 
 def sizes(node: Node, xs: list[torch.Tensor]) -> tuple[int, ...]:
     op: Any = node.op
-    return op.size if op.size is not None else tuple(xs[op.like].shape[2:])
+    # Counted from the end: a raw weight has no batch axis.
+    return op.size if op.size is not None else tuple(xs[op.like].shape[2 - xs[0].dim() :])
 
 
 def batchnorm(node: Node, xs: list[torch.Tensor], w: Weights, training: bool) -> torch.Tensor:

@@ -1,0 +1,96 @@
+"""A seed into the text of a spec."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from random import Random
+
+from compiler.ops.base import BATCH, TensorType
+from tests.generator.maker import Maker, Place, sizes
+from tests.generator.program import INDENT, Body, Out, Sim, Totals, lines
+
+FREE = {1: ("L",), 2: ("H", "W"), 3: ("D", "H", "W")}
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A random spec: its text, and what was tried in vain while it was made."""
+
+    seed: int
+    text: str
+    refusals: Counter[tuple[str, str]]
+
+
+def random_spec(seed: int, largest: int = 60) -> Spec:
+    """The spec of this seed: 5 to `largest` layers, and a bounded number of multiply-adds and elements."""
+    rng = Random(seed)
+    maker = Maker(rng)
+    totals = Totals(most_layers=largest)
+    sim = Sim(totals, maker.blocks)
+    base = rng.choice([2, 3, 4])
+    sim.globals["base"] = sim.scope["base"] = base
+    constants = [f"let base = {base}"]
+    wanted = min(rng.choice([5, 8, 12, 20, 35, 60]), largest)
+    inputs = declare(rng, sim)
+    body: Body = []
+    for name, kind in inputs:
+        sim.it = sim.scope[name] = kind
+        sim.inside = kind if len(inputs) == 1 else None
+        part = flow(rng, maker, sim, wanted if name == inputs[0][0] else 5)
+        body += begin(name) if len(inputs) > 1 else []
+        body += part
+        if len(inputs) > 1:
+            body.append(Out(maker.name("result")))
+    if len(inputs) == 1 and (maker.outputs or rng.random() < 0.7):
+        body.append(Out("logits"))  # without any, the last tensor is the output
+    expectations = []
+    if not maker.has_training and rng.random() < 0.5:
+        expectations = [f"expect macs == {totals.macs}"]
+    parameter = rng.random() < 0.5
+    head = "model net(classes = 4)" if parameter else "model net"
+    inner = [f"input {name}: {written(rng, kind)}" for name, kind in inputs] + lines(body) + expectations
+    blocks = [line for block in maker.blocks.values() for line in ["", *block.lines()]]
+    model = ["", "## A random network.", f"{head} {{", *(INDENT + line for line in inner), "}"]
+    variant = ["model again = net(classes = 5)"] if parameter and rng.random() < 0.5 else []
+    order = [*constants, *blocks, *model] if rng.random() < 0.7 else [*constants, *model, *blocks]
+    return Spec(seed, "\n".join([*order, *variant, ""]), maker.refusals)
+
+
+def begin(name: str) -> Body:
+    from tests.generator.program import Begin, Code
+
+    return [Begin(Code(name))]
+
+
+def declare(rng: Random, sim: Sim) -> list[tuple[str, TensorType]]:
+    """The inputs: mostly one; of several, one may have rows of its own."""
+    made = []
+    for i in range(rng.choice([1, 1, 1, 1, 2, 3])):
+        rank = rng.choice([0, 1, 2, 2, 2, 2, 3])
+        shape = tuple(sizes(rng, rank))
+        free = rank > 0 and i == 0 and rng.random() < 0.12
+        flags = tuple(free and axis > 0 for axis in range(len(shape)))
+        name = f"image{i}" if i else "image"
+        rows = name if i and rng.random() < 0.3 else BATCH
+        made.append((name, TensorType(shape, flags, rows)))
+    return made
+
+
+def written(rng: Random, kind: TensorType) -> str:
+    names = FREE.get(kind.rank - 1, ())
+    parts = [
+        f"{names[axis - 1]} = {n}" if free else str(n)
+        for axis, (n, free) in enumerate(zip(kind.shape, kind.free, strict=True))
+    ]
+    return f"[{', '.join(parts)}]" + (" per image" if kind.rows != BATCH else "")
+
+
+def flow(rng: Random, maker: Maker, sim: Sim, wanted: int) -> Body:
+    """Statements until there are about so many layers."""
+    start, made, vain = sim.totals.layers, [], 0
+    while sim.totals.layers - start < wanted and vain < 4:
+        more = maker.body(sim, Place(), 1)
+        vain = 0 if more else vain + 1
+        made += more
+    return made
