@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from compiler.declare import Choice, Declared, Fault, Faults, Given, Int, Real, Word, arg, show
 from spec_lang.diagnostics import Diagnostic, Error, nearest
+from spec_lang.frozen import frozen
 from spec_lang.limits import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Initialiser:
         return f"{self.rule}({', '.join(parts)})"
 
 
-@dataclass(frozen=True)
+@frozen
 class Rule:
     """One line of `init`: what it is for, how it starts, and where it stands (opaque here).
 
@@ -71,7 +72,7 @@ class TooLarge(Error):
 # ---- the rules
 
 
-@dataclass(frozen=True)
+@frozen
 class InitialRule(Declared):
     """A rule of `init`."""
 
@@ -88,7 +89,7 @@ class InitialRule(Declared):
         raise AssertionError(f"{type(self).__name__} makes no numbers")
 
 
-@dataclass(frozen=True)
+@frozen
 class Scaled(InitialRule):
     """Zero mean and a variance that follows from the fans."""
 
@@ -109,7 +110,7 @@ class Scaled(InitialRule):
         return stream.uniform(weight.elements, -bound, bound)
 
 
-@dataclass(frozen=True)
+@frozen
 class He(Scaled):
     """Variance 2 / fan, for ReLU networks.  He et al. 2015, equations 10 and 14."""
 
@@ -121,7 +122,7 @@ class He(Scaled):
         return 2.0 / (fan_in if self.fan == "in" else fan_out)
 
 
-@dataclass(frozen=True)
+@frozen
 class Xavier(Scaled):
     """Variance 2 / (fan_in + fan_out), for tanh and its like.  Glorot and Bengio 2010, equation 12."""
 
@@ -133,7 +134,7 @@ class Xavier(Scaled):
         return 2.0 / (fan_in + fan_out)
 
 
-@dataclass(frozen=True)
+@frozen
 class LeCun(Scaled):
     """Variance 1 / fan_in, for selu and scaled tanh.  LeCun et al. 1998, Efficient BackProp, section 4.6."""
 
@@ -143,7 +144,7 @@ class LeCun(Scaled):
         return 1.0 / fan_in
 
 
-@dataclass(frozen=True)
+@frozen
 class Normal(InitialRule):
     """A normal distribution of this standard deviation."""
 
@@ -155,7 +156,7 @@ class Normal(InitialRule):
         return stream.normal(weight.elements, self.mean, self.std)
 
 
-@dataclass(frozen=True)
+@frozen
 class Uniform(InitialRule):
     """A uniform distribution from `low` to `high`; `uniform(b)` goes from -b to b."""
 
@@ -180,7 +181,7 @@ class Uniform(InitialRule):
         return stream.uniform(weight.elements, *self.bounds)
 
 
-@dataclass(frozen=True)
+@frozen
 class Sparse(InitialRule):
     """Each unit gets `nonzero` incoming weights, normal, at random places; the rest are zero.
 
@@ -200,7 +201,7 @@ class Sparse(InitialRule):
         return stream.sparse(units, weight.elements // units, self.nonzero, self.std)
 
 
-@dataclass(frozen=True)
+@frozen
 class Orthogonal(InitialRule):
     """Rows (or columns, where there are more rows) that are orthonormal, times `gain`.
 
@@ -218,7 +219,7 @@ class Orthogonal(InitialRule):
         return stream.orthogonal(rows, weight.elements // rows, self.gain)
 
 
-@dataclass(frozen=True)
+@frozen
 class Constant(InitialRule):
     """One number everywhere."""
 
@@ -232,7 +233,7 @@ class Constant(InitialRule):
         return np.full(weight.elements, self.value)
 
 
-@dataclass(frozen=True)
+@frozen
 class Zeros(InitialRule):
     """Zero everywhere."""
 
@@ -245,7 +246,7 @@ class Zeros(InitialRule):
         return np.zeros(weight.elements)
 
 
-@dataclass(frozen=True)
+@frozen
 class Ones(InitialRule):
     """One everywhere."""
 

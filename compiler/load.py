@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from compiler.unreached import unreached
 from compiler.vocabulary import WORDS
 from spec_lang import syntax as ast
 from spec_lang.diagnostics import Diagnostic, SpecError, nearest
+from spec_lang.frozen import frozen
 from spec_lang.limits import DEFAULT_LIMITS, Limits
 from spec_lang.parser import parse_expression
 from spec_lang.silence import audible
@@ -33,7 +34,7 @@ from spec_lang.source import Source
 _DEFINITION = re.compile(r"^[ \t]*model[ \t]+([A-Za-z_][A-Za-z0-9_]*)", re.MULTILINE)
 
 
-@dataclass(frozen=True)
+@frozen
 class Shipped:
     """A model of the zoo: its name, its file, and the path of the file under `specs/`."""
 
@@ -52,7 +53,7 @@ def shipped() -> Mapping[str, Shipped]:
     return dict(sorted(found.items()))
 
 
-@dataclass(frozen=True)
+@frozen
 class Opened:
     """A spec that has been read: its module, and the model that was asked for (or None: the last)."""
 

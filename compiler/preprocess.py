@@ -15,6 +15,7 @@ from compiler.declare import Choice, Context, Declared, Fault, Given, PerAxis, R
 from compiler.graph import Graph, Value
 from compiler.ops.base import BATCH
 from spec_lang.diagnostics import Diagnostic, SpecError, nearest
+from spec_lang.frozen import frozen
 
 #: What an image has that the argument kinds ask for: two spatial axes, three axes.
 IMAGE = Context(spatial=2, rank=3)
@@ -35,7 +36,7 @@ class ImageType:
         return f"[{self.channels}, {self.height or 'H'}, {self.width or 'W'}]"
 
 
-@dataclass(frozen=True)
+@frozen
 class Step(Declared):
     """One step of `preprocess`."""
 
@@ -46,7 +47,7 @@ class Step(Declared):
         return image
 
 
-@dataclass(frozen=True)
+@frozen
 class Resize(Step):
     """Resizes to `size`, height first, whatever the shape before.
 
@@ -63,7 +64,7 @@ class Resize(Step):
         return ImageType(image.channels, *self.size)
 
 
-@dataclass(frozen=True)
+@frozen
 class CenterCrop(Step):
     """Cuts `size` out of the middle; of an odd margin the greater part goes at the end."""
 
@@ -78,7 +79,7 @@ class CenterCrop(Step):
         return ImageType(image.channels, *self.size)
 
 
-@dataclass(frozen=True)
+@frozen
 class Rescale(Step):
     """Multiplies every value: `rescale(1 / 255)` brings 0..255 to 0..1."""
 
@@ -86,7 +87,7 @@ class Rescale(Step):
     factor: float = arg(Real(), "what every value is multiplied by", positional=True)
 
 
-@dataclass(frozen=True)
+@frozen
 class Normalize(Step):
     """`(x - mean) / std`, each one number or one per channel."""
 
@@ -103,7 +104,7 @@ class Normalize(Step):
         return image
 
 
-@dataclass(frozen=True)
+@frozen
 class Grayscale(Step):
     """One channel from three: 0.299 red + 0.587 green + 0.114 blue (ITU-R BT.601)."""
 
@@ -116,7 +117,7 @@ class Grayscale(Step):
         return replace(image, channels=1)
 
 
-@dataclass(frozen=True)
+@frozen
 class Bgr(Step):
     """Turns red, green, blue round to blue, green, red (weights that came from Caffe)."""
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from compiler.declare import (
@@ -35,6 +35,7 @@ from compiler.declare import (
     show,
 )
 from spec_lang.diagnostics import Error, nearest
+from spec_lang.frozen import frozen
 
 
 class TrainingError(Error):
@@ -57,7 +58,7 @@ def as_written(value: Any) -> str:
     return value if isinstance(value, str) else show(value)
 
 
-@dataclass(frozen=True)
+@frozen
 class CrossEntropy(Described):
     """Mean over the batch of -sum_k q_k log softmax(logits)_k.
 
@@ -71,7 +72,7 @@ class CrossEntropy(Described):
                            default=0.0)
 
 
-@dataclass(frozen=True)
+@frozen
 class Sgd(Described):
     """Stochastic gradient descent with momentum, as PyTorch's `SGD`.
 
@@ -87,7 +88,7 @@ class Sgd(Described):
     nesterov: bool = arg(Flag(), "look ahead along the velocity", default=False)
 
 
-@dataclass(frozen=True)
+@frozen
 class Adam(Described):
     """Adam (Kingma and Ba 2015), as PyTorch's `Adam`.
 
@@ -104,7 +105,7 @@ class Adam(Described):
     decay: float = arg(Real(minimum=0.0), "weight decay, added to the gradient", default=0.0)
 
 
-@dataclass(frozen=True)
+@frozen
 class Constant(Described):
     """The optimizer's learning rate at every step."""
 
@@ -112,7 +113,7 @@ class Constant(Described):
     what: ClassVar[str] = "schedule"
 
 
-@dataclass(frozen=True)
+@frozen
 class Cosine(Described):
     """Half a cosine from the optimizer's learning rate down to 0, after a linear warm-up.
 
@@ -131,7 +132,7 @@ SCHEDULES: dict[str, type[Declared]] = {c.name: c for c in (Constant, Cosine)}
 METRICS = ("accuracy", "top5")
 
 
-@dataclass(frozen=True)
+@frozen
 class Words(Kind):
     """A list of choices, each once; one alone needs no brackets.
 
@@ -152,7 +153,7 @@ class Words(Kind):
         return chosen
 
 
-@dataclass(frozen=True)
+@frozen
 class TrainSettings(Described):
     """A `train` section, bound.  `TrainSettings()` is what holds without one."""
 

@@ -8,10 +8,10 @@ files is left to `cnnc.weights_io`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from compiler.graph import Graph
 from spec_lang.diagnostics import Diagnostic, Error, nearest
+from spec_lang.frozen import frozen
 
 Shape = tuple[int, ...]
 
@@ -29,7 +29,7 @@ class WeightsError(Error):
     """A file of weights that cannot be read, or that does not fit the graph (E5)."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Misfit:
     """A weight whose shape in the file is not the graph's."""
 
@@ -38,7 +38,7 @@ class Misfit:
     found: Shape
 
 
-@dataclass(frozen=True)
+@frozen
 class Report:
     """What became of every name.  All tuples keep the order of the graph, or else of the file.
 

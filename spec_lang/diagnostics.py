@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from spec_lang.frozen import frozen
 from spec_lang.source import Span
 
 
-@dataclass(frozen=True)
+@frozen
 class Label:
     """A second place that a diagnostic points at (`first bound here`)."""
 
@@ -21,7 +21,7 @@ class Label:
     text: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Diagnostic:
     """One thing that is wrong (E...) or suspicious (W...).
 

@@ -8,10 +8,11 @@ that lead to the row; the tests try them all.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from spec_lang.frozen import frozen
 
 
-@dataclass(frozen=True)
+@frozen
 class Habit:
     """`pattern` is searched in the line; `kinds` narrows the unexpected token down, if given."""
 

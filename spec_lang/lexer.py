@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
 
 from spec_lang.diagnostics import Diagnostic
+from spec_lang.frozen import frozen
 from spec_lang.limits import Limits
 from spec_lang.source import Source, Span
 from spec_lang.syntax import Comment
@@ -34,7 +34,7 @@ class Token(NamedTuple):
     line: int
 
 
-@dataclass(frozen=True)
+@frozen
 class Tokens:
     """The tokens of a text, the last of kind `$END`."""
 

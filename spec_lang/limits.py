@@ -6,10 +6,10 @@ which in its message; every number can be raised by the caller.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from spec_lang.frozen import frozen
 
 
-@dataclass(frozen=True)
+@frozen
 class Limits:
     """Each field is the largest value that is still accepted."""
 

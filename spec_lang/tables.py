@@ -12,10 +12,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from spec_lang.frozen import frozen
 
 GRAMMAR = Path(__file__).with_name("grammar.lark")
 TABLES = Path(__file__).with_name("tables.json")
@@ -31,7 +32,7 @@ ITEMS = frozenset({"definition", "statement", "setting", "init_rule", "branch_it
 END = "$END"
 
 
-@dataclass(frozen=True)
+@frozen
 class Rule:
     """One production: `action` is the builder's method, or None where a single child passes through.
 
@@ -45,7 +46,7 @@ class Rule:
     picks: tuple[int | None, ...]
 
 
-@dataclass(frozen=True)
+@frozen
 class Tables:
     """`actions[state][kind]` is a state to shift to, or -1 - rule to reduce by."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from compiler.declare import (
@@ -36,6 +35,7 @@ from compiler.ops.base import BATCH, TensorType
 from compiler.preprocess import bind_step
 from spec_lang import syntax as ast
 from spec_lang.diagnostics import Label
+from spec_lang.frozen import frozen
 from spec_lang.source import Span
 
 #: What an `expect` on the whole model may read.
@@ -88,7 +88,7 @@ def run_input(statement: ast.Input, context: Context) -> None:
 # ---- raw weights -----------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@frozen
 class Numbers(Kind):
     """A number or nested lists of numbers, all of one length at each depth."""
 
@@ -104,7 +104,7 @@ class Numbers(Kind):
             raise BadValue(f"{self.describe()}, not {show(value)}") from None
 
 
-@dataclass(frozen=True)
+@frozen
 class RuleKind(Kind):
     """A rule of `init`."""
 
@@ -117,7 +117,7 @@ class RuleKind(Kind):
         return value
 
 
-@dataclass(frozen=True)
+@frozen
 class RawWeight(Declared):
     """The arguments of `weight name: [shape](...)`."""
 

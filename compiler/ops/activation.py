@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from compiler.declare import Axis, Flag, Real, Word
 from compiler.ops.base import Op, TensorType, WeightedOp, WeightSpec, arg
 from compiler.ops.checks import channels
+from spec_lang.frozen import frozen
 
 
 class _Activation(Op):
@@ -23,14 +23,14 @@ class _Activation(Op):
         return self.operations * outputs[0].elements
 
 
-@dataclass(frozen=True)
+@frozen
 class Relu(_Activation):
     """max(x, 0).  PyTorch: ReLU.  ONNX: Relu.  Source: Nair and Hinton 2010."""
 
     name: ClassVar[str] = "relu"
 
 
-@dataclass(frozen=True)
+@frozen
 class Relu6(_Activation):
     """min(max(x, 0), 6).  PyTorch: ReLU6.  ONNX: Clip.  Source: Krizhevsky 2010; Howard et al. 2017."""
 
@@ -38,7 +38,7 @@ class Relu6(_Activation):
     operations: ClassVar[int] = 2
 
 
-@dataclass(frozen=True)
+@frozen
 class LeakyRelu(_Activation):
     """x where x > 0, else slope * x.  PyTorch: LeakyReLU.  ONNX: LeakyRelu.  Source: Maas et al. 2013."""
 
@@ -48,7 +48,7 @@ class LeakyRelu(_Activation):
     slope: float = arg(Real(), "the factor for negative numbers", default=0.01, positional=True)
 
 
-@dataclass(frozen=True)
+@frozen
 class PRelu(_Activation, WeightedOp):
     """x where x > 0, else weight * x, with a learned slope per channel, or one for all (`shared`).
 
@@ -69,7 +69,7 @@ class PRelu(_Activation, WeightedOp):
         return (WeightSpec("weight", (1 if self.shared else inputs[0].shape[0],), "slope"),)
 
 
-@dataclass(frozen=True)
+@frozen
 class Elu(_Activation):
     """x where x > 0, else alpha * (exp(x) - 1).  PyTorch: ELU.  ONNX: Elu.  Source: Clevert et al. 2016."""
 
@@ -79,7 +79,7 @@ class Elu(_Activation):
     alpha: float = arg(Real(), "the factor for negative numbers", default=1.0, positional=True)
 
 
-@dataclass(frozen=True)
+@frozen
 class Selu(_Activation):
     """scale * (x where x > 0, else alpha * (exp(x) - 1)), with
     alpha = 1.6732632423543772848170429916717 and scale = 1.0507009873554804934193349852946.
@@ -91,7 +91,7 @@ class Selu(_Activation):
     operations: ClassVar[int] = 4
 
 
-@dataclass(frozen=True)
+@frozen
 class Gelu(_Activation):
     """x * Phi(x) = x / 2 * (1 + erf(x / sqrt(2))), the exact form.
 
@@ -102,7 +102,7 @@ class Gelu(_Activation):
     operations: ClassVar[int] = 5
 
 
-@dataclass(frozen=True)
+@frozen
 class Silu(_Activation):
     """x / (1 + exp(-x)).  PyTorch: SiLU.  ONNX: Sigmoid, Mul.
 
@@ -113,7 +113,7 @@ class Silu(_Activation):
     operations: ClassVar[int] = 4
 
 
-@dataclass(frozen=True)
+@frozen
 class Mish(_Activation):
     """x * tanh(log(1 + exp(x))).  PyTorch: Mish.  ONNX: Mish.  Source: Misra 2020."""
 
@@ -121,7 +121,7 @@ class Mish(_Activation):
     operations: ClassVar[int] = 5
 
 
-@dataclass(frozen=True)
+@frozen
 class HardSwish(_Activation):
     """x * min(max(x + 3, 0), 6) / 6.  PyTorch: Hardswish.  ONNX: HardSwish.  Source: Howard et al. 2019."""
 
@@ -129,7 +129,7 @@ class HardSwish(_Activation):
     operations: ClassVar[int] = 5
 
 
-@dataclass(frozen=True)
+@frozen
 class HardSigmoid(_Activation):
     """min(max(x + 3, 0), 6) / 6.
 
@@ -140,7 +140,7 @@ class HardSigmoid(_Activation):
     operations: ClassVar[int] = 4
 
 
-@dataclass(frozen=True)
+@frozen
 class Sigmoid(_Activation):
     """1 / (1 + exp(-x)).  PyTorch: Sigmoid.  ONNX: Sigmoid.  Source: Rumelhart et al. 1986."""
 
@@ -148,14 +148,14 @@ class Sigmoid(_Activation):
     operations: ClassVar[int] = 4
 
 
-@dataclass(frozen=True)
+@frozen
 class Tanh(_Activation):
     """(exp(x) - exp(-x)) / (exp(x) + exp(-x)).  PyTorch: Tanh.  ONNX: Tanh.  Source: LeCun et al. 1989."""
 
     name: ClassVar[str] = "tanh"
 
 
-@dataclass(frozen=True)
+@frozen
 class Softplus(_Activation):
     """log(1 + exp(x)).  PyTorch: Softplus.  ONNX: Softplus.  Source: Dugas et al. 2001."""
 
@@ -169,7 +169,7 @@ class _AlongAxis(Op):
         return 5 * outputs[0].elements
 
 
-@dataclass(frozen=True)
+@frozen
 class Softmax(_AlongAxis):
     """exp(x) / sum of exp(x) along `axis`, at every place of the others.
 
@@ -181,7 +181,7 @@ class Softmax(_AlongAxis):
     axis: int = arg(Axis(), "the axis whose numbers sum to 1", default=Word("channels"))
 
 
-@dataclass(frozen=True)
+@frozen
 class LogSoftmax(_AlongAxis):
     """x - log(sum of exp(x)) along `axis`, at every place of the others.
 

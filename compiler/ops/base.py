@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 from compiler.declare import Arg, Context, Declared, Fault, Flag, Given, Tensor, arg
+from spec_lang.frozen import frozen
 
 BATCH = "batch"
 
@@ -90,7 +91,7 @@ class Window:
     begin: tuple[int, ...]
 
 
-@dataclass(frozen=True)
+@frozen
 class Op(Declared):
     """One layer.  A subclass declares `name`, its arguments, and the methods that differ."""
 
@@ -185,7 +186,7 @@ class Op(Declared):
         return {a.name: getattr(self, a.name) for a in self.args()}
 
 
-@dataclass(frozen=True)
+@frozen
 class WeightedOp(Op):
     """A layer with weights."""
 

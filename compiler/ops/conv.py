@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from compiler.declare import Choice, Fault, Flag, Given, Int, Pads, PerAxis, Word
 from compiler.ops.base import Op, TensorType, WeightedOp, WeightSpec, arg
 from compiler.ops.checks import axis_name, largest_divisor, need_fixed
 from compiler.ops.sliding import Sliding, too_many_numbers
+from spec_lang.frozen import frozen
 
 
 def pad_limit(mode: str, size: int) -> int | None:
@@ -37,7 +37,7 @@ def check_border(
             )
 
 
-@dataclass(frozen=True)
+@frozen
 class Conv(Sliding, WeightedOp):
     """Convolution (as everywhere in deep learning, a cross-correlation), 1-D, 2-D or 3-D by its input.
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from compiler.declare import Axis, Fault, Flag, Int, Tensor, Word
 from compiler.ops.base import Op, TensorType, WeightedOp, WeightSpec, arg
 from compiler.ops.checks import need_fixed, need_rank
+from spec_lang.frozen import frozen
 
 _FREE_HELP = (
     "`globalavgpool` or `adaptiveavgpool(7)` before `flatten` gives the same features at every size",
 )
 
 
-@dataclass(frozen=True)
+@frozen
 class Fc(WeightedOp):
     """Fully connected: y = weight x + bias, with weight [features, in] and bias [features].
 
@@ -77,7 +77,7 @@ class Fc(WeightedOp):
         return 2 * self.macs(inputs, outputs) + (outputs[0].elements if self.bias else 0)
 
 
-@dataclass(frozen=True)
+@frozen
 class Rbf(Op):
     """Squared distance to centres: y[i] = sum over j of (x[j] - centers[i, j])^2.
 

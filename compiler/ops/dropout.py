@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from compiler.declare import Choice, Flag, Real, Word
 from compiler.ops.base import Op, TensorType, arg
 from compiler.ops.checks import need_rank
+from spec_lang.frozen import frozen
 
 
-@dataclass(frozen=True)
+@frozen
 class Dropout(Op):
     """Sets numbers to zero with probability p while training; with `spatial`, whole channels.
 

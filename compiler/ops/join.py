@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from compiler.declare import Axis, Fault, Real, Word
 from compiler.ops.base import Op, TensorType, arg
 from compiler.ops.checks import axis_name, by_sizes, listed
 from compiler.shapes import cdiv
+from spec_lang.frozen import frozen
 
 
 class _Join(Op):
@@ -162,7 +162,7 @@ def _stretched(layer: str, inputs: Sequence[TensorType]) -> tuple[tuple[int, ...
     return tuple(shape), tuple(free)
 
 
-@dataclass(frozen=True)
+@frozen
 class Add(_Join):
     """The sum of tensors, and of a number if one is given.
 
@@ -187,7 +187,7 @@ class Add(_Join):
         return super().flops(inputs, outputs) + (0 if self.constant is None else outputs[0].elements)
 
 
-@dataclass(frozen=True)
+@frozen
 class Multiply(_Join):
     """The product of tensors, and of a number if one is given, number by number.
 
@@ -212,7 +212,7 @@ class Multiply(_Join):
         return super().flops(inputs, outputs) + (0 if self.constant is None else outputs[0].elements)
 
 
-@dataclass(frozen=True)
+@frozen
 class Maximum(_Join):
     """The largest of tensors of one shape, number by number.
 
@@ -225,7 +225,7 @@ class Maximum(_Join):
         return (self.result(inputs, *_equal_shapes(self.name, inputs)),)
 
 
-@dataclass(frozen=True)
+@frozen
 class Average(_Join):
     """The mean of tensors of one shape, number by number.  PyTorch: a sum and a product.  ONNX: Mean."""
 
@@ -239,7 +239,7 @@ class Average(_Join):
         return len(inputs) * outputs[0].elements
 
 
-@dataclass(frozen=True)
+@frozen
 class Concat(_Join):
     """Tensors one after the other along `axis`; all other extents are equal.
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from compiler.declare import Axis, Choice, Fault, Flag, Int, Real, Word
 from compiler.ops.base import Op, TensorType, WeightedOp, WeightSpec, arg
 from compiler.ops.checks import channels, largest_divisor, need_fixed, need_rank, plural
+from spec_lang.frozen import frozen
 
 _EPS = Real(above=0)
 
@@ -28,7 +28,7 @@ def _single(layer: str, x: TensorType, what: str, help: Sequence[str]) -> Fault:
     )
 
 
-@dataclass(frozen=True)
+@frozen
 class BatchNorm(WeightedOp):
     """Batch normalisation per channel.
 
@@ -72,7 +72,7 @@ class BatchNorm(WeightedOp):
         return 2 * outputs[0].elements
 
 
-@dataclass(frozen=True)
+@frozen
 class InstanceNorm(WeightedOp):
     """Normalisation of each channel of each image over its spatial axes.
 
@@ -113,7 +113,7 @@ class InstanceNorm(WeightedOp):
         return (7 if self.affine else 5) * outputs[0].elements
 
 
-@dataclass(frozen=True)
+@frozen
 class GroupNorm(WeightedOp):
     """Normalisation of each image over groups of channels and all spatial axes.
 
@@ -163,7 +163,7 @@ class GroupNorm(WeightedOp):
         return (7 if self.affine else 5) * outputs[0].elements
 
 
-@dataclass(frozen=True)
+@frozen
 class LayerNorm(WeightedOp):
     """Normalisation along one axis, at every place of the others.
 
@@ -200,7 +200,7 @@ class LayerNorm(WeightedOp):
         return (7 if self.affine else 5) * outputs[0].elements
 
 
-@dataclass(frozen=True)
+@frozen
 class L2Norm(WeightedOp):
     """Unit length over the channels, times a factor per channel.
 
@@ -227,7 +227,7 @@ class L2Norm(WeightedOp):
         return 4 * outputs[0].elements
 
 
-@dataclass(frozen=True)
+@frozen
 class Lrn(Op):
     """Local response normalisation across channels.
 
@@ -274,7 +274,7 @@ class Lrn(Op):
         return (self.size + 5) * outputs[0].elements
 
 
-@dataclass(frozen=True)
+@frozen
 class Scale(WeightedOp):
     """A learned factor, and offset, per channel: y[c] = weight[c] * x[c] + bias[c].
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from compiler import shapes
@@ -12,6 +11,7 @@ from compiler.declare import AnyOf, Choice, Fault, Given, Pads, PerAxis, Real, T
 from compiler.ops.base import Op, TensorType, Window, arg
 from compiler.ops.checks import as_tuple, axis_name, need_rank, plural
 from compiler.ops.sliding import Sliding, too_many_numbers
+from spec_lang.frozen import frozen
 
 _ROUND = Choice(shapes.ROUNDS)
 
@@ -83,7 +83,7 @@ class _Pool(Sliding):
         return outputs[0].elements * math.prod(self.kernel)
 
 
-@dataclass(frozen=True)
+@frozen
 class MaxPool(_Pool):
     """The largest number in each window.  Padding counts as minus infinity.
 
@@ -105,7 +105,7 @@ class MaxPool(_Pool):
     dilation: tuple[int, ...] = arg(PerAxis(), "the distance between the window's elements", default=1)
 
 
-@dataclass(frozen=True)
+@frozen
 class AvgPool(_Pool):
     """The mean of each window.
 
@@ -159,7 +159,7 @@ class _Whole(Op):
         return Window(sizes, sizes, (0,) * len(sizes))
 
 
-@dataclass(frozen=True)
+@frozen
 class GlobalAvgPool(_Whole):
     """The mean of each channel.  [C, spatial...] -> [C, 1, ...]: the axes stay, with extent 1.
 
@@ -170,7 +170,7 @@ class GlobalAvgPool(_Whole):
     name: ClassVar[str] = "globalavgpool"
 
 
-@dataclass(frozen=True)
+@frozen
 class GlobalMaxPool(_Whole):
     """The largest number of each channel.  [C, spatial...] -> [C, 1, ...]: the axes stay, with extent 1.
 
@@ -250,7 +250,7 @@ class _Adaptive(Op):
         return Window(largest, steps, (0,) * len(pairs))
 
 
-@dataclass(frozen=True)
+@frozen
 class AdaptiveAvgPool(_Adaptive):
     """The mean of windows that divide the input into `size` (or the size of `like`) parts per axis.
 
@@ -267,7 +267,7 @@ class AdaptiveAvgPool(_Adaptive):
     like: int | None = arg(Tensor(), "a tensor whose spatial size the result gets", default=None)
 
 
-@dataclass(frozen=True)
+@frozen
 class AdaptiveMaxPool(_Adaptive):
     """The largest number in windows that divide the input into `size` (or the size of `like`) parts per axis.
 

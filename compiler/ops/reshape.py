@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from compiler.declare import Axis, BadValue, Choice, Context, Fault, Int, Ints, Pads, Word, show
 from compiler.ops.base import Op, TensorType, arg
 from compiler.ops.checks import axis_name, need_fixed, need_rank, plural
 from compiler.ops.conv import check_border
+from spec_lang.frozen import frozen
 
 
 class _Free(Op):
@@ -29,7 +29,7 @@ class _View(_Free):
         return False
 
 
-@dataclass(frozen=True)
+@frozen
 class Identity(_View):
     """y = x.  The empty branch of a join, a name for a place.  PyTorch: Identity.  ONNX: Identity."""
 
@@ -37,7 +37,7 @@ class Identity(_View):
     elementwise: ClassVar[bool] = True
 
 
-@dataclass(frozen=True)
+@frozen
 class Flatten(_View):
     """All axes in one, the last one fastest: [C, H, W] -> [C * H * W].  PyTorch: Flatten.  ONNX: Flatten."""
 
@@ -52,7 +52,7 @@ class Flatten(_View):
         return (x.with_shape((x.elements,), (any(x.free),)),)
 
 
-@dataclass(frozen=True)
+@frozen
 class Reshape(_View):
     """The same numbers in the same order under another shape.  One extent may be -1: what is left.
 
@@ -105,7 +105,7 @@ class Reshape(_View):
         return (inputs[0].with_shape(self.shape),)
 
 
-@dataclass(frozen=True)
+@frozen
 class Permute(_Free):
     """The axes in another order: axis i of the result is axis order[i] of the input.
 
@@ -141,7 +141,7 @@ class Permute(_Free):
         return (x.with_shape([x.shape[i] for i in self.order], [x.free[i] for i in self.order]),)
 
 
-@dataclass(frozen=True)
+@frozen
 class Select(_Free):
     """Some channels, in this order; one may come several times.  [C, ...] -> [len(channels), ...].
 
@@ -175,7 +175,7 @@ class Select(_Free):
         return (x.with_shape((len(self.channels), *x.shape[1:]), (False, *x.free[1:])),)
 
 
-@dataclass(frozen=True)
+@frozen
 class Slice(_Free):
     """The stretch from `start` up to, without, `stop` of one axis.  PyTorch: indexing.  ONNX: Slice."""
 
@@ -208,7 +208,7 @@ class Slice(_Free):
         return (inputs[0].with_shape(shape, inputs[0].free),)
 
 
-@dataclass(frozen=True)
+@frozen
 class Reduce(Op):
     """The maximum, mean or sum along one axis, which is dropped.  [C, H, W] -> [H, W] for `channels`.
 
@@ -230,7 +230,7 @@ class Reduce(Op):
         return inputs[0].elements
 
 
-@dataclass(frozen=True)
+@frozen
 class _Amount(Pads):
     """Padding in numbers alone."""
 
@@ -245,7 +245,7 @@ class _Amount(Pads):
         return super().accept(value, context)
 
 
-@dataclass(frozen=True)
+@frozen
 class Pad(_Free):
     """More positions around the spatial axes.  [C, spatial...] -> [C, begin + spatial + end, ...].
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from spec_lang.frozen import frozen
 
 
-@dataclass(frozen=True)
+@frozen
 class Code:
     """One diagnostic code.
 
