@@ -7,15 +7,18 @@ refused by name and not computed wrongly.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from backends.base import BackendError
 from compiler.declare import Fault
-from compiler.graph import Graph, Value
+from compiler.graph import Graph, Value, Weight
 from compiler.initial import check_memory
 from compiler.ops.base import TensorType
+from compiler.ops.norm import BatchNorm
 from spec_lang.diagnostics import Diagnostic, nearest
 
 if TYPE_CHECKING:
@@ -71,6 +74,47 @@ def check_room(graph: Graph, rows: int) -> None:
     size = graph.largest * rows * 4
     if size > NOTICED:
         check_memory(size, f"the largest tensor of `{graph.name}` for {rows} images")
+
+
+def check_weights(graph: Graph, weights: Mapping[str, Any]) -> None:
+    """E608 for all weights that are missing or of another shape.
+
+    Those of training may be missing, unless the graph is the one with training in it.
+    """
+    problems = []
+    for name, weight in graph.weights.items():
+        if name not in weights:
+            if not weight.training or graph.with_training is graph:
+                problems.append(_missing(weight))
+        elif tuple(np.shape(weights[name])) != weight.shape:
+            problems.append(Diagnostic(
+                "E608", f"the weight `{name}` is {list(np.shape(weights[name]))}, not {list(weight.shape)}",
+                weight.span))
+    if problems:
+        raise BackendError(problems)
+
+
+def check_training(graph: Graph, inputs: Mapping[str, NDArray[Any]], weights: Container[str]) -> None:
+    """Refuse to train without the weights of training (E608), or batchnorm on one number (E606).
+
+    `graph` is the one with training in it, `inputs` have passed `check_inputs`, `weights` are the names that
+    there are.
+    """
+    missing = [_missing(weight) for name, weight in graph.weights.items() if name not in weights]
+    if missing:
+        raise BackendError(missing)
+    rows = {value.type.rows or name: inputs[name].shape[0] for name, value in graph.inputs.items()}
+    types = types_at(graph, {name: tuple(inputs[name].shape[1:]) for name in graph.inputs})
+    for node in graph.nodes:
+        x = types.get(node.inputs[0], node.inputs[0].type)
+        if isinstance(node.op, BatchNorm) and x.elements == x.shape[0] and rows.get(x.rows or "") == 1:
+            raise BackendError(Diagnostic(
+                "E606", f"`{node.name}` cannot train on one row: a channel's statistics need more numbers",
+                node.span, help=("take a larger batch",)))
+
+
+def _missing(weight: Weight) -> Diagnostic:
+    return Diagnostic("E608", f"the weight `{weight.name}` {list(weight.shape)} is missing", weight.span)
 
 
 def types_at(graph: Graph, shapes: Mapping[str, tuple[int, ...]]) -> dict[Value, TensorType]:

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from backends.base import BackendError, backend
+from backends.inputs import check_weights
 from cnnc.comparison import Comparison
 from cnnc.files import target, write_atomically
-from cnnc.verification import Arrays, Report, check_weights
+from cnnc.verification import Arrays, Report
 from compiler.graph import Graph
 from compiler.passes.fold_batchnorm import fold_batchnorm
 from spec_lang.diagnostics import Diagnostic

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from backends.base import BackendError, backend
+from backends.inputs import check_weights
 from cnnc import preprocess
 from cnnc.comparison import Comparison
 from cnnc.verification import (
@@ -20,7 +21,6 @@ from cnnc.verification import (
     Report,
     Trial,
     answer,
-    check_weights,
     judge_single,
     outcomes,
     trials_of,

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from backends.base import BackendError, Runnable, backend
 from backends.base import backends as installed
-from backends.inputs import check_room, types_at
+from backends.inputs import check_room, check_weights, types_at
 from cnnc.comparison import Comparison, compare
 from compiler.graph import Graph
 from spec_lang.diagnostics import Diagnostic
@@ -166,20 +166,6 @@ class _Singles:
     def judged(self, name: str) -> list[Comparison]:
         others = [one for one in ("torch", "numpy", *self._names) if one in self._names and one != name]
         return judge_single(f"{name} float32", self._trials, self.of(name), lambda: self.of(others[0]))
-
-
-def check_weights(graph: Graph, weights: Arrays) -> None:
-    """E608 unless every declared weight is there with its shape."""
-    wrong = []
-    for name, declared in graph.weights.items():
-        if name not in weights:
-            if not declared.training:
-                wrong.append(f"`{name}` is missing")
-        elif tuple(weights[name].shape) != declared.shape:
-            wrong.append(f"`{name}` is {tuple(weights[name].shape)}, not {declared.shape}")
-    if wrong:
-        raise BackendError(Diagnostic("E608", f"the weights do not fit `{graph.name}`: {wrong[0]}",
-                                      notes=tuple(wrong[1:10])))
 
 
 def varied_weights(graph: Graph, seed: int = 0) -> dict[str, Array]:

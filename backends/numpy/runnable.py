@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from backends.base import Backend, BackendError, Gradients, Runnable, Trainer
-from backends.inputs import check_inputs
+from backends.inputs import check_inputs, check_training, check_weights
 from backends.numpy.emit import EMITTERS
 from backends.numpy.emit.module import class_name, file_name, module_source
 from compiler.graph import Graph
 from compiler.ops.base import Op
-from compiler.ops.norm import BatchNorm
 from spec_lang.diagnostics import Diagnostic
 
 if TYPE_CHECKING:
@@ -69,7 +68,7 @@ class NumpyRunnable(Runnable):
     ) -> None:
         self.graph = graph
         self.dtype = np.dtype(dtype)
-        _check_weights(graph, weights)
+        check_weights(graph, weights)
         made = generated_class(graph)
         used = {name: np.asarray(array) for name, array in weights.items() if name in graph.weights}
         self.model = made(used, self.dtype.type)
@@ -121,48 +120,11 @@ class NumpyRunnable(Runnable):
     def _forward(self, inputs: Mapping[str, Array], training: bool, keep: bool) -> dict[str, Array]:
         arrays = {name: np.asarray(array) for name, array in inputs.items()}
         graph = self.graph.with_training if training else self.graph
-        rows = check_inputs(graph, arrays)
+        check_inputs(graph, arrays)
         if training:
-            check_training(graph, rows, self.model.weights)
+            check_training(graph, arrays, self.model.weights)
         given = self.model.forward(*(arrays[name] for name in graph.inputs), training=training, keep=keep)
         if self._several:
             outputs: dict[str, Array] = given
             return outputs
         return {next(iter(graph.outputs)): given}
-
-
-def check_training(graph: Graph, rows: Mapping[str, int], weights: Mapping[str, Array]) -> None:
-    """Refuse to train without the weights of training (E608), or batchnorm on one number (E606)."""
-    _check_weights(graph, weights)
-    for node in graph.nodes:
-        x = node.inputs[0].type
-        if isinstance(node.op, BatchNorm) and x.elements == x.shape[0] and rows.get(x.rows or "") == 1:
-            raise BackendError(
-                Diagnostic(
-                    "E606",
-                    f"`{node.name}` cannot train on one row: a channel's statistics need more numbers",
-                    node.span,
-                    help=("take a larger batch",),
-                )
-            )
-
-
-def _check_weights(graph: Graph, weights: Mapping[str, Array]) -> None:
-    """E608 for all weights that are missing (those of training may be) or of another shape."""
-    problems = []
-    for name, weight in graph.weights.items():
-        if name not in weights:
-            if not weight.training or graph.with_training is graph:
-                problems.append(
-                    Diagnostic("E608", f"the weight `{name}` {list(weight.shape)} is missing", weight.span)
-                )
-        elif tuple(np.shape(weights[name])) != weight.shape:
-            problems.append(
-                Diagnostic(
-                    "E608",
-                    f"the weight `{name}` is {list(np.shape(weights[name]))}, not {list(weight.shape)}",
-                    weight.span,
-                )
-            )
-    if problems:
-        raise BackendError(problems)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from backends.base import BackendError, Trainer
-from backends.inputs import check_inputs
+from backends.inputs import check_inputs, check_training
 from backends.logits import logits_graph
 from backends.numpy.kernels.activation import logsoftmax
-from backends.numpy.runnable import NumpyRunnable, check_training
+from backends.numpy.runnable import NumpyRunnable
 from compiler.graph import Graph
 from compiler.training import Adam, Sgd
 from spec_lang.diagnostics import Diagnostic
@@ -115,7 +115,8 @@ class NumpyTrainer(Trainer):
         self, images: Array, labels: NDArray[np.integer[Any]], learning_rate: float
     ) -> tuple[float, Array]:
         images, labels = np.asarray(images), np.asarray(labels)
-        check_training(self._graph, check_inputs(self._graph, {self._input: images}), self._model.weights)
+        check_inputs(self._graph, {self._input: images})
+        check_training(self._graph, {self._input: images}, self._model.weights)
         if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < self._classes:
             raise BackendError(
                 Diagnostic(

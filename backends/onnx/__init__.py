@@ -59,6 +59,10 @@ class OnnxBackend(Backend):
             from compiler.initial import initial_weights
 
             weights = initial_weights(graph, seed=0)
+        else:
+            from backends.inputs import check_weights
+
+            check_weights(graph, weights)
         return {f"{graph.name}.onnx": build(graph, weights).content()}
 
     def load(self, graph: Graph, weights: Mapping[str, NDArray[Any]], dtype: str = "float32", *,

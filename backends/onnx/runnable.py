@@ -10,7 +10,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from backends.base import BackendError, Runnable
-from backends.inputs import check_inputs
+from backends.inputs import check_inputs, check_weights
 from backends.onnx.model import build
 from compiler.graph import Graph
 from spec_lang.diagnostics import Diagnostic
@@ -20,6 +20,7 @@ class OnnxRunnable(Runnable):
     """The file in memory, loaded.  Sizes are checked here first, since a file cannot refuse them."""
 
     def __init__(self, graph: Graph, weights: Mapping[str, NDArray[Any]], *, threads: int = 0) -> None:
+        check_weights(graph, weights)
         self.graph = graph
         self._weights = {name: weights[name] for name in graph.weights if name in weights}
         self._session = session(build(graph, weights).content(), threads=threads)
@@ -27,8 +28,9 @@ class OnnxRunnable(Runnable):
     def run(self, inputs: Mapping[str, NDArray[Any]], *, training: bool = False) -> dict[str, NDArray[Any]]:
         if training:
             raise BackendError(Diagnostic("E602", "the backend `onnx` only infers: it has no training mode"))
-        check_inputs(self.graph, inputs)
-        return run(self._session, {name: np.asarray(array, np.float32) for name, array in inputs.items()})
+        arrays = {name: np.asarray(array) for name, array in inputs.items()}
+        check_inputs(self.graph, arrays)
+        return run(self._session, {name: np.asarray(array, np.float32) for name, array in arrays.items()})
 
     def weights(self) -> dict[str, NDArray[Any]]:
         return dict(self._weights)

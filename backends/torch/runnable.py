@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from backends.base import BackendError, Gradients, Runnable
-from backends.inputs import check_inputs
+from backends.inputs import check_inputs, check_training, check_weights
 from backends.torch.emit import file_name, source_of
 from compiler.graph import Graph
 from spec_lang.diagnostics import Diagnostic
@@ -97,27 +97,6 @@ def tensor_of(array: Any, dtype: torch.dtype) -> Tensor:
     return torch.from_numpy(np.array(array, order="C")).to(dtype)
 
 
-def check_weights(graph: Graph, weights: Mapping[str, Array]) -> None:
-    """E608 for all weights that are missing (those of training may be) or of another shape."""
-    problems = []
-    for name, weight in graph.weights.items():
-        if name not in weights:
-            if not weight.training:
-                problems.append(
-                    Diagnostic("E608", f"the weight `{name}` {list(weight.shape)} is missing", weight.span)
-                )
-        elif tuple(np.shape(weights[name])) != weight.shape:
-            problems.append(
-                Diagnostic(
-                    "E608",
-                    f"the weight `{name}` is {list(np.shape(weights[name]))}, not {list(weight.shape)}",
-                    weight.span,
-                )
-            )
-    if problems:
-        raise BackendError(problems)
-
-
 class TorchRunnable(Runnable):
     """The generated model under the one interface, on the CPU (so that TF32 plays no part)."""
 
@@ -125,6 +104,7 @@ class TorchRunnable(Runnable):
         self.graph = graph
         self.dtype = DTYPES[dtype]
         self.model = module(graph, weights, dtype)
+        self._given = frozenset(weights)
 
     def run(self, inputs: Mapping[str, Array], *, training: bool = False) -> dict[str, Array]:
         given = self._tensors(inputs, training)
@@ -180,6 +160,8 @@ class TorchRunnable(Runnable):
         graph = self.graph.with_training if training else self.graph
         arrays = {name: np.asarray(array) for name, array in inputs.items()}
         check_inputs(graph, arrays)
+        if training:
+            check_training(graph, arrays, self._given)
         return {name: tensor_of(arrays[name], self.dtype) for name in graph.inputs}
 
     def _outputs(self, given: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from backends.base import BackendError, Trainer
-from backends.inputs import check_inputs
+from backends.inputs import check_inputs, check_training
 from backends.logits import logits_graph
 from backends.torch.runnable import DTYPES, module, tensor_of, weights_of
 from compiler.graph import Graph
@@ -57,6 +57,7 @@ class TorchTrainer(Trainer):
     ) -> tuple[float, Array]:
         images, labels = np.asarray(images), np.asarray(labels)
         check_inputs(self._graph, {self._input: images})
+        check_training(self._graph, {self._input: images}, self._graph.weights)
         if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < self._classes:
             raise BackendError(
                 Diagnostic(

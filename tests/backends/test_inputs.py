@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
-from backends.base import BackendError
+from backends.base import BackendError, backend
 from backends.inputs import check_inputs, types_at
 from compiler.declare import Word
 from compiler.graph import Graph, GraphBuilder
@@ -77,3 +78,42 @@ def test_types_at_other_sizes_follow_the_layers() -> None:
     types = types_at(graph, {"image": (3, 16, 4), "mask": (1,), "boxes": (4,)})
     assert types[graph.outputs["y"]].shape == (2, 4, 1)
     assert types[graph.outputs["boxes_out"]].rows == "boxes"
+
+
+def normalised() -> Graph:
+    b = GraphBuilder("m")
+    y = b.apply(OPS["fc"], [b.input("x", TensorType((3,)))], path="fc1", label="fc1", features=2)[0]
+    return b.build({"y": b.apply(OPS["batchnorm"], [y], path="bn", label="bn")[0]})
+
+
+NUMBERS = {"fc1.weight": np.ones((2, 3)), "fc1.bias": np.zeros(2), "bn.weight": np.ones(2), "bn.bias": np.zeros(2),
+           "bn.running_mean": np.zeros(2), "bn.running_var": np.ones(2)}
+
+
+@pytest.mark.parametrize("name", ["numpy", "torch", "onnx"])
+@pytest.mark.parametrize(("wrong", "words"), [
+    ({"fc1.bias": None}, "`fc1.bias` [2] is missing"),
+    ({"fc1.bias": np.zeros(3)}, "`fc1.bias` is [3], not [2]"),
+    ({"bn.running_var": np.zeros((1, 2))}, "`bn.running_var` is [1, 2], not [2]"),
+])
+def test_every_backend_refuses_weights_that_do_not_fit(name: str, wrong: dict[str, object], words: str) -> None:
+    weights = {k: v for k, v in {**NUMBERS, **wrong}.items() if v is not None}
+    with pytest.raises(BackendError) as caught:
+        backend(name).load(normalised(), weights)  # type: ignore[arg-type]
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.code == "E608" and words in diagnostic.message
+
+
+@pytest.mark.parametrize("name", ["numpy", "torch", "onnx"])
+@pytest.mark.parametrize("x", [[[1, 2, 3], [4, 5, 6]], torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])])
+def test_every_backend_takes_what_numpy_makes_an_array_of(name: str, x: object) -> None:
+    out = backend(name).load(normalised(), NUMBERS).run({"x": x})["y"]  # type: ignore[dict-item]
+    assert np.allclose(out, [[6, 6], [15, 15]], rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["numpy", "torch"])
+def test_batchnorm_is_not_trained_on_one_number(name: str) -> None:
+    model = backend(name).load(normalised(), NUMBERS)
+    with pytest.raises(BackendError, match="`bn` cannot train on one row"):
+        model.run({"x": np.ones((1, 3))}, training=True)
+    assert model.run({"x": np.ones((2, 3))}, training=True)["y"].shape == (2, 2)
