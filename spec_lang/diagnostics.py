@@ -6,7 +6,6 @@ formats messages.  Every code is explained in `codes/`.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 from spec_lang.frozen import frozen
@@ -69,6 +68,8 @@ def nearest(name: str, candidates: Iterable[str], limit: int = 1) -> tuple[str, 
 
     A different case counts as equal; otherwise the closest by similarity, at least 0.6.
     """
+    import difflib
+
     pool = sorted(set(candidates))
     same = [c for c in pool if c.lower() == name.lower()]
     return tuple((same or difflib.get_close_matches(name, pool, n=limit, cutoff=0.6))[:limit])

@@ -14,12 +14,12 @@ from spec_lang.frozen import frozen
 
 @frozen
 class Habit:
-    """`pattern` is searched in the line; `kinds` narrows the unexpected token down, if given."""
+    """`pattern` is searched in the line, and compiled then; `kinds` narrows the unexpected token down."""
 
     code: str
     message: str
     help: str
-    pattern: re.Pattern[str]
+    pattern: str
     examples: tuple[str, ...]
     kinds: frozenset[str] = frozenset()
     where: str = "body"
@@ -29,7 +29,7 @@ class Habit:
 def _habit(
     code: str, message: str, help: str, pattern: str, *examples: str, kinds: str = "", where: str = "body"
 ) -> Habit:
-    return Habit(code, message, help, re.compile(pattern), examples, frozenset(kinds.split()), where)
+    return Habit(code, message, help, pattern, examples, frozenset(kinds.split()), where)
 
 
 HABITS: tuple[Habit, ...] = (
@@ -316,7 +316,7 @@ def habit(line: str, column: int, end: int, kind: str, top_level: bool) -> Habit
     for row in HABITS:
         if row.where == ("body" if top_level else "top") or (row.kinds and kind not in row.kinds):
             continue
-        for match in row.pattern.finditer(line):
+        for match in re.finditer(row.pattern, line):
             if match.start() <= end and match.end() >= column:
                 return row
     return None
