@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -333,14 +334,16 @@ def _native(value: Any, depth: int = 0) -> Any:
         items = made([_native(v, depth + 1) for v in value])
         items.measure = measure_of(items)
         return items
-    index = getattr(value, "__index__", None)  # NumPy's integers, and its booleans without one
-    if index is not None:
-        return int(index())
-    if type(value).__name__ in ("bool_", "bool"):
-        return bool(value)
+    plain = getattr(value, "tolist", None)  # NumPy's arrays and numbers: lists and numbers of Python
+    if plain is not None:
+        return _native(plain(), depth + 1)
+    try:
+        return operator.index(value)
+    except TypeError:
+        pass
     try:
         return float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise Problem(
             "E210",
             f"a {type(value).__name__} is no value of a parameter",

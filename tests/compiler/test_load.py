@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+import numpy as np
 import pytest
 
 from compiler.declare import Word
@@ -189,6 +190,14 @@ class Real:
 def test_numbers_of_other_libraries_are_numbers():
     assert value_of(parameters={"value": Index()}) == 7
     assert value_of(parameters={"value": Real()}) == 0.25
+
+
+@pytest.mark.parametrize("given, want", [
+    (np.int64(3), 3), (np.float32(0.5), 0.5), (np.bool_(True), True), (np.array(4), 4), (np.array([8, 16]), (8, 16)), (np.ones((1, 2)), ((1.0, 1.0),)),
+])
+def test_arrays_and_numbers_of_numpy_are_lists_and_numbers(given, want):
+    got = value_of(parameters={"value": given})
+    assert got == want and repr(got).strip("[]()") == repr(want).strip("[]()")
 
 
 def test_parameters_that_are_no_values_are_refused():
