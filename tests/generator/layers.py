@@ -50,7 +50,7 @@ def arguments(rng: Random, name: str, x: TensorType, express: Express, keep: boo
         return special(rng, x, express)
     made: Arguments = []
     for one in OPS[name].args():
-        if one.required or rng.random() < (0.1 if one.name == "frozen" else 0.4):
+        if one.required or rng.random() < (0.2 if one.name == "frozen" else 0.4):
             made.append(given(rng, one, drawn(rng, name, one)))
     return made
 
@@ -242,7 +242,7 @@ def _fc(rng: Random, x: TensorType, express: Express) -> Arguments:
 def _groupnorm(rng: Random, x: TensorType, express: Express) -> Arguments:
     values = {"groups": express(rng.choice([g for g in range(1, x.shape[0] + 1) if x.shape[0] % g == 0]))}
     for one in OPS["groupnorm"].args():
-        if not one.required and rng.random() < (0.1 if one.name == "frozen" else 0.3):
+        if not one.required and rng.random() < (0.2 if one.name == "frozen" else 0.3):
             values[one.name] = drawn(rng, "groupnorm", one)
     return ordered(rng, "groupnorm", values)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import PurePath
 
@@ -15,6 +16,7 @@ from backends.writer import Names, Writer, comment, identifier, literal
 from compiler.graph import Graph, Value
 from compiler.ops.dropout import Dropout
 from compiler.ops.norm import BatchNorm
+from compiler.passes.remove_dead_code import remove_dead_code
 
 _WIDTH = 110
 _REMARKS = 88  # where remarks stand at most, if they are aligned
@@ -36,13 +38,15 @@ def file_name(graph: Graph) -> str:
 
 def module_source(graph: Graph) -> str:
     """The file for a graph and for what it has in training."""
+    costs = graph
+    graph = _live(graph)
     body = Body(graph)
     if _optional(graph):
         body.kernels.add("check_present")
     writer = Writer()
     chosen = included(body.kernels)
     iterates = any("Iterator[" in kernel.source for kernel in chosen)
-    _write_header(writer, graph, body, "Iterator, Mapping" if iterates else "Mapping")
+    _write_header(writer, costs, body, "Iterator, Mapping" if iterates else "Mapping")
     _write_class(writer, graph, body)
     writer.blank(2)
     writer.line("# -- kernels " + "-" * 90)
@@ -50,6 +54,15 @@ def module_source(graph: Graph) -> str:
         writer.blank(1 if kernel.is_constant else 2)
         writer.lines(kernel.source)
     return writer.text()
+
+
+def _live(graph: Graph) -> Graph:
+    """The graph without results that nobody uses, in training too: nothing there moves running statistics."""
+    live, _ = remove_dead_code(graph)
+    if graph.training_graph is None:
+        return live
+    whole, _ = remove_dead_code(graph.training_graph)
+    return replace(live, training_graph=whole)
 
 
 def _write_header(writer: Writer, graph: Graph, body: Body, protocols: str) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from backends.torch.emit.forms import ANYWHERE, EMITTERS, Form
 from backends.torch.emit.owned import owned_by_sequential
 from compiler.graph import Graph, Node, Scope, Value, Weight
+from compiler.passes.remove_dead_code import remove_dead_code
 
 #: How deep modules may call one another: a call takes three frames of Python's thousand.  What lies
 #: deeper is written into the forward pass around it.
@@ -92,6 +93,8 @@ def structure_of(graph: Graph, dissolved: frozenset[str] = frozenset()) -> Struc
 class _Builder:
     def __init__(self, graph: Graph, dissolved: frozenset[str]) -> None:
         self.graph = graph
+        #: Nodes that something comes of: the others register their modules, and never run.
+        self.live = set(remove_dead_code(graph)[0].nodes)
         self.dissolved = dissolved
         self.unit_of: dict[Node, Unit] = {}
         self.units: list[Unit] = []
@@ -216,6 +219,8 @@ class _Builder:
                 place[value] = len(place)
         leaving: dict[Unit, set[Value]] = {unit: set() for unit in self.units}
         for node in self.graph.nodes:
+            if node not in self.live:
+                continue
             unit = self.unit_of[node]
             for value in node.inputs:
                 if value.weight is not None:
@@ -365,7 +370,7 @@ class _Builder:
                         Item(
                             member,
                             list(member.inputs),
-                            list(member.outputs),
+                            list(member.outputs) if member in self.live else [],
                             registered.get(member),
                             member.training,
                         )
