@@ -520,7 +520,8 @@ class Declared:
                 continue
             else:
                 value = a.default
-            if value is None or (a.default is None and value == "none" and isinstance(value, Word)):
+            absent = value is None or (value == "none" and isinstance(value, Word))
+            if absent and a.default is None and not a.required:
                 stored[a.name] = None
                 continue
             try:

@@ -231,6 +231,7 @@ TABLE: tuple[tuple[str, tuple[Any, ...], dict[str, Any], tuple[str, str, str, st
     ("concat", ((4, 9, 14),), {}, ("E224", "concat joins at least two", "", "")),
     ("dropout", ((4,),), {"p": 1.0},
      ("E312", "dropout: `p` is a number, at least 0, below 1, not 1.0", "", "")),
+    ("fc", ((4,),), {"features": "none"}, ("E312", "`features` is a whole number, at least 1, not none", "", "")),
     ("dropout", ((4,),), {"p": -0.1}, ("E312", "at least 0, below 1, not -0.1", "", "")),
     ("dropout", ((4,),), {"mode": "path"}, ("E312", "`mode` is inverted or classic, not path", "", "")),
     ("avgpool", ((3, 8, 8),), {"kernel": 2, "divisor": 0},
