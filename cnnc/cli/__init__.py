@@ -8,6 +8,7 @@ of ours, 130 and 143 on SIGINT and SIGTERM.  Diagnostics go to standard error.
 from __future__ import annotations
 
 import importlib
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -90,19 +91,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug = "--debug" in _before_dashes(given)
     if debug:
         given.remove("--debug")
+    _open_what_is_closed()
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
+    stdout = sys.stdout
     before = _on_sigterm(_terminate)
     try:
         status = application.main(args=given, prog_name="cnnc", standalone_mode=False)
         sys.stdout.flush()
     except BaseException as problem:  # the one place where everything ends
-        status = report(problem, debug)
+        # Where a pipe is broken, click wraps the streams and leaves with 1.
+        broken = isinstance(problem, SystemExit) and sys.stdout is not stdout
+        status = report(BrokenPipeError() if broken else problem, debug)
     finally:
         _on_sigterm(before)
     return status if isinstance(status, int) else 0
+
+
+def _open_what_is_closed() -> None:
+    """Python has no stream where the shell closed one (`>&-`): then it is the null device."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 (as long as we run)
 
 
 def _before_dashes(arguments: list[str]) -> list[str]:

@@ -39,11 +39,11 @@ def report(problem: BaseException, debug: bool = False) -> int:
     """Say what went wrong, and give the exit status.  A traceback only with `debug`."""
     if isinstance(problem, click.exceptions.Exit):
         return problem.exit_code
-    if isinstance(problem, SystemExit):
-        return problem.code if isinstance(problem.code, int) else FINE
     if isinstance(problem, BrokenPipeError):
         _silence_stdout()
         return FINE
+    if isinstance(problem, SystemExit):
+        return problem.code if isinstance(problem.code, int) else FINE
     if isinstance(problem, click.exceptions.NoArgsIsHelpError):
         print(problem.ctx.get_help(), file=sys.stderr)
         return USAGE

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from spec_lang.codes import (
     data,
+    evaluation,
     limits,
     names,
     onnx,
@@ -22,7 +23,20 @@ from spec_lang.codes.base import Code
 
 CODES: dict[str, Code] = {
     code.name: code
-    for family in (text, names, shapes, preprocess, limits, weights, onnx, data, training, output, warnings)
+    for family in (
+        text,
+        names,
+        shapes,
+        preprocess,
+        limits,
+        evaluation,
+        weights,
+        onnx,
+        data,
+        training,
+        output,
+        warnings,
+    )
     for code in family.CODES
 }
 
