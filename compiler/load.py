@@ -17,6 +17,7 @@ from compiler.evaluate.expressions import MAX_NESTING
 from compiler.evaluate.expressions import evaluate as evaluate_expression
 from compiler.evaluate.model import Evaluation, deep_recursion, evaluate_model, variant_arguments
 from compiler.evaluate.problems import Poisoned, Problem
+from compiler.evaluate.recovery import independent
 from compiler.evaluate.values import LayerValue, ListValue, TupleValue, measure_of
 from compiler.graph import Graph, GraphBuilder
 from compiler.modules import SHIPPED, Loader, Module, Target
@@ -123,7 +124,8 @@ def load(
     """
     opened = open_text(target, limits) if isinstance(target, Source) else open_spec(target, limits)
     evaluation = evaluate(opened, parameters or {}, settings or {}, limits)
-    errors = [d for d in (*opened.diagnostics, *evaluation.diagnostics) if d.is_error]
+    found = (*opened.diagnostics, *independent(evaluation.diagnostics, opened.module))
+    errors = [d for d in found if d.is_error]
     if errors or evaluation.graph is None:
         raise SpecError(in_order(errors, opened))
     return evaluation.graph.with_training if training else evaluation.graph
@@ -192,7 +194,7 @@ def check(
         opened = open_text(target, limits) if isinstance(target, Source) else open_spec(target, limits)
     except SpecError as error:
         return list(error.diagnostics)
-    found = list(opened.diagnostics)
+    found: list[Diagnostic] = []
     module = opened.module
     names = [opened.model] if opened.model is not None else list(module.models)
     if not names and not module.blocks:
@@ -207,7 +209,9 @@ def check(
             found += remainders(evaluation.graph)
     with deep_recursion():
         found += check_definitions(module, limits)
-        found += unreached(module)
+        if not module.damage:
+            found += unreached(module)
+    found = [*opened.diagnostics, *independent(found, module)]
     return audible(opened.files, in_order(found, opened))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,8 @@ class Module:
         self._values: dict[str, Any] = {}
         self._problems: dict[str, Problem] = {}  # of constants: each run that needs one reports it
         self._pending: set[str] = set()
+        #: Where the text has mistakes, by offset, sorted: what stands there was not understood.
+        self.damage: tuple[int, ...] = ()
 
     def define(self, definition: ast.Definition) -> Diagnostic | None:
         """Take in a definition; a diagnostic where its name is taken."""
@@ -242,6 +244,18 @@ class Target:
         return None
 
 
+def _readable(file: ast.File, damage: Sequence[int]) -> ast.File:
+    """The file without the definitions whose heads were not understood."""
+
+    def understood(definition: ast.Definition) -> bool:
+        body = getattr(definition, "body", None)
+        inner = (body.span.start, body.span.end) if isinstance(body, ast.Body) else (0, 0)
+        start, end = definition.span.start, definition.span.end
+        return not any(start <= at < end and not inner[0] <= at < inner[1] for at in damage)
+
+    return ast.File(file.source, tuple(d for d in file.definitions if understood(d)), file.comments)
+
+
 class Loader:
     """Reads files, each once, and ties imports together.
 
@@ -273,9 +287,19 @@ class Loader:
 
     def module(self, source: Source, path: Path | None = None) -> Module:
         """The module of a text; `path` tells from where its imports are relative."""
-        file = parse(source, self.limits)
+        damage: tuple[int, ...] = ()
+        try:
+            file = parse(source, self.limits)
+        except SpecError as error:
+            if error.partial is None or self._stack:
+                raise
+            # What could be read is evaluated all the same, so that one run tells all mistakes.
+            damage = tuple(sorted(d.span.start for d in error.diagnostics if d.span is not None))
+            file = _readable(error.partial, damage)
+            self.diagnostics.extend(error.diagnostics)
         self._parsed.append(file)
         module = Module(file)
+        module.damage = damage
         if path is not None:
             self._modules[path] = module
             self._stack.append(path)

@@ -7,6 +7,7 @@ formats messages.  Every code is explained in `codes/`.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from spec_lang.frozen import frozen
 from spec_lang.source import Span
@@ -60,7 +61,13 @@ class Error(Exception):
 
 
 class SpecError(Error):
-    """A spec that cannot be read, understood or evaluated."""
+    """A spec that cannot be read, understood or evaluated.
+
+    `partial` is what could still be read of a text with mistakes (a `syntax.File` without the
+    statements that hold them), where its braces tell which statement belongs where; else None.
+    """
+
+    partial: Any = None
 
 
 def nearest(name: str, candidates: Iterable[str], limit: int = 1) -> tuple[str, ...]:

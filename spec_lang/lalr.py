@@ -98,7 +98,7 @@ class Automaton:
         self._doubtful = -1  # the line behind a wrong break: it may be no item at all
 
     def run(self, goal: str, recover: bool = True) -> Any:
-        """The value of `goal`, or None after an error."""
+        """The value of `goal`, after mistakes without the items that hold them; None if it is hopeless."""
         try:
             return self._run(goal, recover)
         except _HopelessError:
@@ -111,7 +111,6 @@ class Automaton:
         tokens, judge = self.tokens, self.judge
         final = self.tables.ends[goal]
         states.append(self.tables.starts[goal])
-        failed = False
         at = end = 0
         line = tokens[0].line
         before = ""
@@ -128,7 +127,6 @@ class Automaton:
                 line = token_line
                 own_item = judge.line_break(at, before, kind, self)
                 if own_item is not None:
-                    failed = True
                     at = self._recover(at, own_item, not own_item)
                     self._doubtful = token_line if own_item else -1
                     before, line = "", tokens[at].line
@@ -156,10 +154,9 @@ class Automaton:
                     values.append(value)
                     states.append(gotos[states[-1]][origin])
                 if kind == END and states[-1] == final:
-                    return None if failed else value
+                    return value
                 action = actions[states[-1]].get(kind)
             if action is None:
-                failed = True
                 if kind != ERROR and self._doubtful not in (token_line, tokens[at - 1].line if at else 0):
                     judge.unexpected(at, self)
                 if not recover:
@@ -177,7 +174,6 @@ class Automaton:
                 ):
                     if token_line != self._doubtful:
                         judge.same_line(at, self)
-                    failed = True
                     at = self._recover(at, False)
                     before, line = "", tokens[at].line
                     continue

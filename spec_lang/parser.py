@@ -6,6 +6,7 @@ All that is wrong with a text is reported in one run, as one `SpecError`.
 from __future__ import annotations
 
 import re
+from typing import Any
 from dataclasses import replace
 
 from spec_lang import brackets
@@ -123,7 +124,7 @@ class _Parsing:
         mistakes = Mistakes(self.source, self.found.append)
         automaton = Automaton(tables(), matched, self.rules, mistakes)
         definitions = automaton.run("file")
-        self._finish()
+        self._finish(definitions, tokens.comments)
         for at in automaton.names:
             matched[at] = matched[at]._replace(kind="NAME")
         items = {at: item for at, item in automaton.items.items() if matched[at].kind != "RBRACE"}
@@ -136,14 +137,18 @@ class _Parsing:
         assert value is not None
         return value
 
-    def _finish(self) -> None:
+    def _finish(self, definitions: Any = None, comments: tuple[Comment, ...] = ()) -> None:
         if self.found:
+            unreliable = {"E106", "E110", "E111", "E135"}  # whose braces may not be where they seem
+            readable = definitions is not None and not any(d.code in unreliable for d in self.found)
             found = _without_echoes(in_order(self.found))
             if len(found) > MOST_REPORTED:
                 more = f"{len(found) - MOST_REPORTED:,} more mistakes follow in this file"
                 found = found[:MOST_REPORTED]
                 found[-1] = replace(found[-1], notes=(*found[-1].notes, more))
-            raise SpecError(found)
+            error = SpecError(found)
+            error.partial = File(self.source, definitions, comments) if readable else None
+            raise error
 
     def _stop_at_limits(self) -> None:
         """What is beyond a limit, or no text at all, is not parsed."""

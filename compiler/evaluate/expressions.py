@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from compiler.declare import Given, Word
 from compiler.evaluate.context import Context, refuse_reserved
-from compiler.evaluate.problems import Poisoned, Problem
+from compiler.evaluate.problems import Exhausted, Poisoned, Problem
 from compiler.evaluate.values import (
     UNKNOWN,
     Collection,
@@ -77,8 +77,24 @@ def items(expr: ast.Expr, context: Context) -> tuple[Any, ...]:
 
 
 def given_arguments(arguments: Sequence[ast.Argument], context: Context) -> tuple[Given, ...]:
-    """Arguments of a call, evaluated; the place of each is its AST."""
-    return tuple([Given(a.name, evaluate(a.value, context), a) for a in arguments])
+    """Arguments of a call, evaluated; the place of each is its AST.
+
+    All of them are looked at, so that each mistake among them is told.
+    """
+    given = []
+    problem: Problem | Poisoned | None = None
+    for argument in arguments:
+        try:
+            given.append(Given(argument.name, evaluate(argument.value, context), argument))
+        except Exhausted:
+            raise
+        except (Problem, Poisoned) as other:
+            if isinstance(problem, Problem):
+                context.run.fail(problem)
+            problem = other if isinstance(other, Problem) or problem is None else problem
+    if problem is not None:
+        raise problem
+    return tuple(given)
 
 
 def template(text: ast.Template, context: Context) -> str:

@@ -27,7 +27,7 @@ from compiler.evaluate.layers import Results, place_of
 from compiler.evaluate.naming import bind_results, is_unlabelled, label_name, label_steps, refuse_rebinding
 from compiler.evaluate.paths import Namer
 from compiler.evaluate.problems import Exhausted, Poisoned, Problem
-from compiler.evaluate.recovery import failed, give_up, give_up_link
+from compiler.evaluate.recovery import Damage, failed, give_up, give_up_link
 from compiler.evaluate.values import (
     UNKNOWN,
     BlockValue,
@@ -51,8 +51,12 @@ GROUP_STEPS = 50
 def run_body(body: ast.Body, context: Context) -> None:
     """Run the statements; one that fails is reported, and what it left is unknown."""
     run = context.run
+    damage = Damage(body, context) if context.module.damage else None
     for statement in body.statements:
         run.spend(statement.span, STATEMENT_STEPS)
+        if damage is not None and damage.reaches(statement):
+            give_up(statement, context)
+            continue
         try:
             _STATEMENTS[type(statement)](statement, context)
         except Exhausted:
@@ -60,6 +64,8 @@ def run_body(body: ast.Body, context: Context) -> None:
         except (Problem, Poisoned) as problem:
             failed(problem, statement, context)
             give_up(statement, context)
+    if damage is not None:
+        damage.reaches_end()
 
 
 # ---- chains ----------------------------------------------------------------------------

@@ -6,16 +6,21 @@ would have bound; and every tensor that it speaks of counts as used.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+import re
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 from compiler.evaluate.context import Context
 from compiler.evaluate.problems import Poisoned, Problem
 from compiler.evaluate.values import UNKNOWN, BlockValue, LayerValue, SharedValue, TensorArray
 from compiler.graph import Value
 from spec_lang import syntax as ast
+from spec_lang.diagnostics import Diagnostic
 from spec_lang.node import Node
 from spec_lang.source import Span
+
+if TYPE_CHECKING:
+    from compiler.modules import Module
 
 
 def failed(problem: Problem | Poisoned, node: Any, context: Context) -> None:
@@ -127,3 +132,64 @@ def nodes(node: Any) -> Iterator[Any]:
         elif isinstance(one, Node):
             yield one
             stack.extend(one._fields())
+
+
+class Damage:
+    """Mistakes of the text within one body: a statement that holds one, or was lost to one, is given up."""
+
+    def __init__(self, body: ast.Body, context: Context) -> None:
+        self._context = context
+        self._end = body.span.end
+        self._before = body.span.start
+
+    def reaches(self, statement: ast.Statement) -> bool:
+        """Whether a mistake lies in this statement itself; one before it leaves the flow unknown."""
+        start, end = statement.span.start, statement.span.end
+        self._lose(self._before, start)
+        self._before = end
+        inner = _bodies(statement)
+        for at in self._context.module.damage:
+            if start <= at < end and not any(low <= at < high for low, high in inner):
+                failed(Poisoned(), statement, self._context)
+                return True
+        return False
+
+    def reaches_end(self) -> None:
+        """A mistake after the last statement leaves the flow unknown, too."""
+        self._lose(self._before, self._end)
+
+    def _lose(self, start: int, end: int) -> None:
+        if any(start <= at < end for at in self._context.module.damage):
+            self._context.flow.it = UNKNOWN
+            self._context.run.failed = True
+
+
+def _bodies(statement: ast.Statement) -> list[tuple[int, int]]:
+    """The stretches of a statement that are bodies of their own."""
+    return [(one.span.start, one.span.end) for one in nodes(statement) if isinstance(one, ast.Body)]
+
+
+#: What may only follow from statements that were lost to a mistake of the text.
+_OF_THE_WHOLE = ("E204", "E206", "E214", "E216", "E220", "E227")
+_OF_NAMES = ("E201", "E202", "E221")
+
+
+def independent(diagnostics: Iterable[Diagnostic], module: Module) -> list[Diagnostic]:
+    """The diagnostics of a text with mistakes that do not rest on what was lost to these.
+
+    A name that nobody knows may have been bound in a lost statement, unless it stands in the text
+    but once.
+    """
+    if not module.damage:
+        return list(diagnostics)
+    text = module.file.source.text
+    return [
+        one
+        for one in diagnostics
+        if one.code not in _OF_THE_WHOLE
+        and not (
+            one.code in _OF_NAMES
+            and one.span is not None
+            and len(re.findall(rf"\b{re.escape(one.span.text)}\b", text)) > 1
+        )
+    ]
