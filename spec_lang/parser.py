@@ -6,8 +6,8 @@ All that is wrong with a text is reported in one run, as one `SpecError`.
 from __future__ import annotations
 
 import re
-from typing import Any
 from dataclasses import replace
+from typing import Any
 
 from spec_lang import brackets
 from spec_lang.build import Builder
