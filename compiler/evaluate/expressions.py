@@ -162,7 +162,7 @@ def unknown(name: str, span: Span, visible: Iterable[str], applied: bool) -> NoR
             f"there is no layer `{name}`",
             span,
             label="not a layer, a block or a tensor",
-            help=(f"did you mean `{near[0]}`?",) if near else (),
+            help=(f"did you mean `{near[0]}`?",) if near else (f"`block {name} {{ ... }}` defines one",),
         )
     if name in BUILTINS:
         raise Problem("E201", f"`{name}` is a function", span, help=(f"call it: `{name}(...)`",))
@@ -172,7 +172,7 @@ def unknown(name: str, span: Span, visible: Iterable[str], applied: bool) -> NoR
         f"nothing is named `{name}`",
         span,
         label="not a name in scope, a layer or a choice",
-        help=(f"did you mean `{near[0]}`?",) if near else (),
+        help=(f"did you mean `{near[0]}`?",) if near else (f"`let {name} = ...`, or a parameter, gives it",),
     )
 
 
