@@ -67,16 +67,27 @@ def conv(
     """
     rank, filters = x.ndim - 2, weight.shape[0]
     kernel, stride, dilation = weight.shape[2:], per_axis(stride, rank), per_axis(dilation, rank)
-    seen = windows(padded(x, pad, pad_mode), kernel, stride, dilation)
+    x = padded(x, pad, pad_mode)
+    seen = windows(x, kernel, stride, dilation)
     out = seen.shape[2 + rank :]
-    y: Array = np.empty((x.shape[0], filters, *out), x.dtype)
+    y: Array = np.empty((x.shape[0], groups, filters // groups, int(np.prod(out))), x.dtype)
     matrix = weight.reshape(groups, filters // groups, -1)
+    offset = None if bias is None else bias.reshape(groups, -1, 1)
+    flat = max(kernel) == 1 or max(out) == 1  # each window one position, or one window
+    if flat and seen.size == x.size and x.flags.c_contiguous:  # x holds the columns already
+        np.matmul(matrix, x.reshape(x.shape[0], groups, -1, y.shape[3]), out=y)
+        if offset is not None:
+            y += offset
+        return y.reshape(x.shape[0], filters, *out)
+    per_row = int(np.prod(out[1:]))
     for images, rows in tiles(x.shape[0], x.shape[1] * weight[0, 0].size, out):
-        target = y[images, :, rows]
-        target[...] = (matrix @ columns_of(seen, images, rows, groups)).reshape(target.shape)
-    if bias is not None:
-        y += bias.reshape(-1, *(1,) * rank)
-    return y
+        target = y[images, ..., rows.start * per_row : rows.stop * per_row]
+        made = matrix @ columns_of(seen, images, rows, groups)
+        if offset is None:
+            target[...] = made
+        else:
+            np.add(made, offset, out=target)
+    return y.reshape(x.shape[0], filters, *out)
 
 
 def conv_input_gradient(
