@@ -16,7 +16,7 @@ from spec_lang.source import Source
 from tests.generator.coverage import expected, seen
 from tests.generator.differential import examine
 from tests.generator.random_spec import random_spec
-from tests.generator.wrong import examine_wrong
+from tests.generator.wrong import accepted_against_pytorch, examine_wrong
 
 COUNT, LARGEST, AT_ONCE = 200, 24, 10
 REGRESSIONS = sorted((Path(__file__).parent / "regressions").glob("*.cnn"))
@@ -43,6 +43,16 @@ def test_what_check_accepts_of_wrong_specs_runs_everywhere(first: int) -> None:
         text = random_spec(seed, 10).text
         found += [f"seed {seed}: {finding}\n{text}" for finding, text in examine_wrong(text, seed, 5)]
     assert not found, "\n".join(found)
+
+
+def test_what_pytorch_refuses_is_refused() -> None:
+    refused, found = 0, []
+    for seed in range(50):
+        count, accepted = accepted_against_pytorch(random_spec(seed, 16).text, seed, 45)
+        refused += count
+        found += [f"seed {seed}: {finding}\n{text}" for finding, text in accepted]
+    assert not found, "\n".join(found)
+    assert refused >= 500
 
 
 @pytest.mark.parametrize("path", REGRESSIONS, ids=lambda path: path.stem)

@@ -17,7 +17,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from tests.generator.random_spec import random_spec
-from tests.generator.wrong import examine_wrong
+from tests.generator.wrong import accepted_against_pytorch, examine_wrong
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,8 @@ def one(seed: int, largest: int, wrong: int, shrink: bool) -> Outcome:
         small = smallest(spec.text, finding, seed) if shrink else spec.text
         findings.append((finding.kind, finding.detail, small))
     if made.graph is not None:
-        for finding, text in examine_wrong(spec.text, seed, wrong):
+        _, accepted = accepted_against_pytorch(spec.text, seed, 2 * wrong)
+        for finding, text in [*examine_wrong(spec.text, seed, wrong), *accepted]:
             findings.append((finding.kind, finding.detail, text))
     return Outcome(seed, len(made.graph.nodes) if made.graph else 0, tuple(findings), tuple(made.skipped))
 

@@ -101,7 +101,7 @@ class Maker:
         """A label that is this thing's alone, or none."""
         if place.repeat or not self.chance(probability):
             return ""
-        stem = self.name(self.rng.choice(["part", "stage", "p", "Head", "_u"]))
+        stem = self.name(self.rng.choice(["part", "stage", "p", "Head", "_u"])) + "x"  # a number may follow
         if not place.loops:
             return self.rng.choice([stem, stem, f'"{stem}"', f'"{stem}.inner-{self.counter}"', f'"group.{stem}"'])
         inside = "_".join(f"{{{v}}}" for v in place.loops)

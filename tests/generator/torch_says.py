@@ -13,6 +13,7 @@ from torch import nn
 from compiler.declare import Axis, Choice, Int, Ints, Pads, PerAxis, Real, show
 from compiler.graph import Node
 from compiler.ops import OPS
+from tests.backends.numpy.torch_layers import hanging
 
 Values = dict[str, Any]
 Shape = tuple[int, ...]
@@ -100,7 +101,7 @@ def refuses(name: str, values: Mapping[str, Any], shapes: Sequence[Shape]) -> st
         with torch.no_grad():
             # Two images, in training: some layers look at how many numbers they get only there.
             MODULES[name](dict(values), [torch.randn(2, *shape) for shape in shapes])
-    except (RuntimeError, ValueError, TypeError, IndexError, AssertionError, ArithmeticError) as error:
+    except (RuntimeError, ValueError, TypeError, IndexError, AssertionError, ArithmeticError, AttributeError) as error:
         return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
     return ""
 
@@ -129,7 +130,10 @@ def _conv(v: Values, xs: list[torch.Tensor]) -> Any:
     symmetric = all(b == e for b, e in v["pad"]) and len(v["pad"]) == rank
     if v["round"] == "ceil" or not symmetric:
         padding: Any = 0
-        x = F.pad(x, _flat(v["pad"]), mode="constant" if v["pad_mode"] == "zeros" else v["pad_mode"])
+        extents = [d * (k - 1) + 1 for k, d in zip(v["kernel"], v["dilation"], strict=True)]
+        more = hanging(x.shape[2:], extents, v["stride"], v["pad"], v["round"])
+        pads = [(b, e + m) for (b, e), (_, m) in zip(v["pad"], more, strict=True)]
+        x = F.pad(x, _flat(pads), mode="constant" if v["pad_mode"] == "zeros" else v["pad_mode"])
     else:
         padding = tuple(b for b, _ in v["pad"])
     mode = v["pad_mode"]

@@ -15,6 +15,7 @@ from compiler.ops import OPS
 from spec_lang import syntax as ast
 from spec_lang.source import Source
 from tests.generator.metamorphic import Edit, edited, file_of, nodes
+from tests.generator.torch_says import asks
 
 WORDS = (
     ("zeros", "reflect", "replicate", "circular"), ("exact", "floor", "ceil", "caffe"), ("half", "same", "same_lower", "valid"),
@@ -84,6 +85,20 @@ def examine_wrong(text: str, seed: int, count: int) -> list[tuple[Any, str]]:
         for finding in examine(changed, seed, ("forward", "onnx")).findings:
             made.append((Finding(f"wrong: {finding.kind}", f"{what}: {finding.detail}"), changed))
     return made
+
+
+def accepted_against_pytorch(text: str, seed: int, count: int) -> tuple[int, list[tuple[Any, str]]]:
+    """How many of `count` layers made wrong PyTorch refuses, and those that `check` accepts all the same."""
+    from compiler.load import load
+    from tests.generator.differential import Finding
+
+    asked = asks(seed, load(Source("random.cnn", text)).nodes, count)
+    found = [
+        (Finding("wrong: PyTorch refuses", why), alone)
+        for alone, why in asked
+        if not any(d.is_error for d in check(Source("alone.cnn", alone)))
+    ]
+    return len(asked), found
 
 
 def too_large(text: str) -> bool:
