@@ -94,6 +94,13 @@ def check_weights(graph: Graph, weights: Mapping[str, Any]) -> None:
         raise BackendError(problems)
 
 
+def trained(graph: Graph, training: bool) -> list[str]:
+    """The names of the weights that have gradients: those that are used, and not frozen or constant."""
+    whole = training or graph.with_training is graph
+    return [name for name, weight in graph.weights.items()
+            if weight.trainable and (whole or not weight.training)]
+
+
 def check_training(graph: Graph, inputs: Mapping[str, NDArray[Any]], weights: Container[str]) -> None:
     """Refuse to train without the weights of training (E608), or batchnorm on one number (E606).
 

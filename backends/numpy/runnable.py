@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from backends.base import Backend, BackendError, Gradients, Runnable, Trainer
-from backends.inputs import check_inputs, check_training, check_weights
+from backends.inputs import check_inputs, check_training, check_weights, trained
 from backends.numpy.emit import EMITTERS
 from backends.numpy.emit.module import class_name, file_name, module_source
 from compiler.graph import Graph
@@ -107,7 +107,18 @@ class NumpyRunnable(Runnable):
                 )
         given = full if self._several else next(iter(full.values()))
         weights, grads = self.model.backward(given)
-        return Gradients(inputs=grads, weights=weights)
+        # What is used for its size alone (`like`) has no way back: its gradient is zero.
+        own = self.model.weights
+        return Gradients(
+            inputs={
+                name: grads[name] if name in grads else np.zeros(np.shape(inputs[name]), self.dtype)
+                for name in self.graph.inputs
+            },
+            weights={
+                name: weights[name] if name in weights else np.zeros_like(own[name])
+                for name in trained(self.graph, training)
+            },
+        )
 
     def weights(self) -> dict[str, Array]:
         return {name: array.copy() for name, array in self.model.weights.items()}

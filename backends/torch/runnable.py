@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from backends.base import BackendError, Gradients, Runnable
-from backends.inputs import check_inputs, check_training, check_weights
+from backends.inputs import check_inputs, check_training, check_weights, trained
 from backends.torch.emit import file_name, source_of
 from compiler.graph import Graph
 from spec_lang.diagnostics import Diagnostic
@@ -126,7 +126,8 @@ class TorchRunnable(Runnable):
         finally:
             self.model.eval()
         seeds = self._seeds(outputs, output_gradients)
-        weights = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
+        named = dict(self.model.named_parameters())
+        weights = {name: named[name] for name in trained(self.graph, training)}
         leaves = {
             **{("input", name): value for name, value in given.items()},
             **{("weight", name): value for name, value in weights.items()},

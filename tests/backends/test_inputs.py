@@ -8,7 +8,7 @@ import torch
 
 from backends.base import BackendError, backend
 from backends.inputs import check_inputs, types_at
-from compiler.declare import Word
+from compiler.declare import Position, Word
 from compiler.graph import Graph, GraphBuilder
 from compiler.ops import OPS
 from compiler.ops.base import TensorType
@@ -117,3 +117,24 @@ def test_batchnorm_is_not_trained_on_one_number(name: str) -> None:
     with pytest.raises(BackendError, match="`bn` cannot train on one row"):
         model.run({"x": np.ones((1, 3))}, training=True)
     assert model.run({"x": np.ones((2, 3))}, training=True)["y"].shape == (2, 2)
+
+
+def sized_like() -> Graph:
+    b = GraphBuilder("m")
+    a, small = b.input("a", TensorType((2, 6, 6))), b.input("small", TensorType((3, 3, 3)))
+    size = b.apply(OPS["conv"], [small], path="c", label="c", filters=2, kernel=1)[0]
+    y = b.apply(OPS["adaptiveavgpool"], [a, size], path="p", like=Position(1))[0]
+    return b.build({"y": b.apply(OPS["conv"], [y], path="d", label="d", filters=2, kernel=1)[0]})
+
+
+@pytest.mark.parametrize("name", ["numpy", "torch"])
+def test_what_is_used_for_its_size_alone_has_a_gradient_of_zeros(name: str) -> None:
+    graph = sized_like()
+    xs = {"a": np.ones((2, 2, 6, 6)), "small": np.ones((2, 3, 3, 3))}
+    weights = {key: np.ones(weight.shape) for key, weight in graph.weights.items()}
+    got = backend(name).load(graph, weights, "float64").gradients(xs, {"y": np.ones((2, 2, 3, 3))})
+    assert list(got.weights) == list(graph.weights) and list(got.inputs) == list(graph.inputs)
+    for array, shape in ((got.weights["c.weight"], (2, 3, 1, 1)), (got.weights["c.bias"], (2,)),
+                         (got.inputs["small"], (2, 3, 3, 3))):
+        assert array.shape == shape and not array.any()
+    assert got.weights["d.weight"].all() and got.inputs["a"].all()
