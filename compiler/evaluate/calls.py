@@ -36,7 +36,7 @@ from spec_lang import syntax as ast
 from spec_lang.diagnostics import nearest
 
 #: Steps that a call of a function costs beyond its expressions.
-CALL_STEPS = 5
+CALL_STEPS = 10
 
 
 def _call(expr: ast.Call, context: Context) -> Any:

@@ -213,7 +213,7 @@ def _group(group: ast.Group, context: Context) -> None:
             "W202",
             f"nothing in the group `{text}` has a label, so its weights are named after their layers",
             group.label.span,
-            f"for positions (`{text}.0`, `{text}.1`) write `{text}: seq {{ ... }}`",
+            f"for positions (`{text}.0`, `{text}.1`) write `{group.label.span.text.rstrip(": ")}: seq {{ ... }}`",
         )
 
 

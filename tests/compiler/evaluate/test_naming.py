@@ -115,7 +115,9 @@ def test_a_group_in_which_nothing_has_a_label_is_suspicious():
     text = "model m {\n    input x: [3, 8, 8]\n    stem: { conv(3, 1x1) -> relu -> conv(3, 1x1) }\n}\n"
     (found,) = check(Source("a.cnn", text))
     assert (found.code, found.span.line, found.span.column) == ("W202", 3, 5)
-    assert "stem: seq {" in found.help[0]
+    assert "write `stem: seq {" in found.help[0]
+    (found,) = check(Source("a.cnn", text.replace("stem:", '"a.b":')))
+    assert 'write `"a.b": seq {' in found.help[0]
     for fine in ("stem: { a: conv(3, 1x1) -> conv(3, 1x1) }", "stem: { relu }", "stem: seq { conv(3, 1x1) }",
                  "shared h: conv(3, 1x1)\n stem: { h -> relu }"):
         assert check(Source("a.cnn", text.replace("stem: { conv(3, 1x1) -> relu -> conv(3, 1x1) }", fine))) == []
