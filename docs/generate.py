@@ -48,7 +48,8 @@ def errors() -> str:
         for code in codes:
             parts += [f"### {code.name}: {code.title}", "", code.text.strip(), ""]
             for words, example in ((f"cnn {code.name}", code.wrong), ("cnn", code.right)):
-                if example:
+                # What a page cannot show (a control character) is told by its text alone.
+                if example and example.replace("\n", "").isprintable():
                     parts += [
                         "Refused:"
                         if words != "cnn" and code.name[0] == "E"
