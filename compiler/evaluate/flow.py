@@ -209,11 +209,12 @@ def _group(group: ast.Group, context: Context) -> None:
     if not group.seq and not context.run.failed and is_unlabelled(scope):
         assert group.label is not None
         text = ".".join(label)
+        written = group.label.span.text.rstrip(" :")
         context.run.warn(
             "W202",
             f"nothing in the group `{text}` has a label, so its weights are named after their layers",
             group.label.span,
-            f"for positions (`{text}.0`, `{text}.1`) write `{group.label.span.text.rstrip(": ")}: seq {{ ... }}`",
+            f"for positions (`{text}.0`, `{text}.1`) write `{written}: seq {{ ... }}`",
         )
 
 
