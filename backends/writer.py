@@ -45,7 +45,8 @@ class Writer:
         return "\n".join(self._lines).rstrip("\n") + "\n"
 
 
-_RESERVED = frozenset(keyword.kwlist) | frozenset(keyword.softkwlist) | frozenset(dir(builtins))
+# `__class__` is what `super()` reads; the letters are taken for digits.
+_RESERVED = frozenset({*keyword.kwlist, *keyword.softkwlist, *dir(builtins), "__class__", "l", "O", "I"})
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 

@@ -26,7 +26,7 @@ def class_name(graph: Graph) -> str:
     """The model's name in the form of a class: `vgg16_bn` becomes `Vgg16Bn`."""
     words = [word for word in identifier(graph.name).split("_") if word]
     made = "".join(word[0].upper() + word[1:] for word in words) or "Model"
-    return Names((*kernels(), "Array", "Arrays")).fresh(made)
+    return Names((*kernels(), "Array", "Arrays", "Iterator", "Mapping")).fresh(made)
 
 
 def file_name(graph: Graph) -> str:

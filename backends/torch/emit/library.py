@@ -47,7 +47,7 @@ def helpers() -> dict[str, Helper]:
 def mentioned(code: str) -> set[str]:
     """The helpers whose names stand in a piece of code (outside of strings)."""
     bare = re.sub(r'"(?:[^"\\]|\\.)*"', '""', code)
-    return set(re.findall(r"(?<![\w.])[A-Za-z_]\w*", bare)) & helpers().keys()
+    return set(re.findall(r"(?<![\w.])[A-Za-z_]\w*(?![\w=])", bare)) & helpers().keys()
 
 
 def included(wanted: Iterable[str]) -> list[Helper]:

@@ -87,7 +87,7 @@ class _Source:
         self._docstring(head)
         head.line("from __future__ import annotations")
         head.blank()
-        names = set(re.findall(r"(?<![\w.])[A-Za-z_]\w*", bare)).union(*(h.names for h in wanted))
+        names = set(re.findall(r"(?<![\w.])[A-Za-z_]\w*(?![\w=])", bare)).union(*(h.names for h in wanted))
         self._imports(head, names)
         for helper in wanted:
             head.blank(2)
@@ -150,7 +150,7 @@ class _Source:
         code, structure = self.code, self.structure
         shapes = Shapes(structure, plan)
         flow = shapes.flow()
-        forward = Forward(structure, plan, shapes, self.conditional)
+        forward = Forward(structure, plan, shapes, self.conditional, self.graph.outputs)
         registrations = Registrations(structure, plan, self.of, shapes, self.names.fresh)
         parameters, result, body = forward.write()
         statements = list(registrations.lines())

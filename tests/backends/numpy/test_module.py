@@ -215,6 +215,9 @@ def test_two_runs_give_the_same_bytes() -> None:
 
 
 HOSTILE = [
+    "__class__",
+    "Mapping",
+    "O",
     '"""\nraise SystemExit(9)\n"""',
     "a\rimport os",
     "x'; import os #",
@@ -259,6 +262,7 @@ def test_a_hostile_name_stays_a_name(name: str) -> None:
     assert isinstance(text, str)
     assert Path(file).name == file and file.removesuffix(".py").isidentifier()
     tree = ast.parse(text.encode())
+    assert not {n.name for n in tree.body if isinstance(n, ast.ClassDef)} & {"Mapping", "O"}
     modules = [n for n in ast.walk(tree) if isinstance(n, (ast.Import, ast.ImportFrom))]
     assert [ast.unparse(n) for n in modules] == [
         "from __future__ import annotations",

@@ -245,4 +245,18 @@ model ranks {
     output vector
 }
 """,
+    # names that Python, PyTorch or a linter takes for something else
+    "odd": """
+block Twice(__class__, l = 1) { conv(__class__, 1x1, stride = l, round = floor) -> relu }
+model odd {
+    input I: [2, 4, 4]
+    s: seq { Twice(2) -> Twice(3) -> Twice(4, 2) }
+    F: seq { conv(2, 1x1) -> relu }
+    G: {
+        F: conv(2, 1x1)
+        torch: batchnorm
+    } as O
+    output l
+}
+""",
 }
