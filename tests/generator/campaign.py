@@ -85,8 +85,12 @@ def main(arguments: list[str] | None = None) -> int:
                     (given.keep / f"{name}_{outcome.seed}.cnn").write_text(text, encoding="utf-8")
             if done % 50 == 0 or done == given.count:
                 passed = time.monotonic() - begun
-                print(f"{done} of {given.count}, to seed {outcome.seed}: {sum(failed.values())} findings, "
-                      f"{layers} layers, {passed:.0f} s", file=sys.stderr, flush=True)
+                print(
+                    f"{done} of {given.count}, to seed {outcome.seed}: {sum(failed.values())} findings, "
+                    f"{layers} layers, {passed:.0f} s",
+                    file=sys.stderr,
+                    flush=True,
+                )
     for kind, count in failed.most_common():
         print(f"{count} x {kind}")
     for why, count in sorted(skipped.items()):

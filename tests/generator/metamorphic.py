@@ -45,8 +45,12 @@ def variants(text: str, seed: int) -> Iterator[tuple[str, str]]:
     """Each way that changes something, with the new text."""
     rng = Random(seed)
     for name, make in (
-        ("unrolled", unrolled), ("renamed", renamed), ("identities", lambda t: identities(t, rng)),
-        ("split concat", split), ("inlined", inlined), ("asides", asides),
+        ("unrolled", unrolled),
+        ("renamed", renamed),
+        ("identities", lambda t: identities(t, rng)),
+        ("split concat", split),
+        ("inlined", inlined),
+        ("asides", asides),
     ):
         changed = make(text)
         if changed != text:
@@ -93,7 +97,12 @@ def split(text: str) -> str:
     """`concat(a, b, c)` as `concat(a, b) -> concat(it, c)`."""
     edits: list[Edit] = []
     for one in nodes(file_of(text)):
-        if not isinstance(one, ast.Apply) or one.name != "concat" or not one.arguments or one.label is not None:
+        if (
+            not isinstance(one, ast.Apply)
+            or one.name != "concat"
+            or not one.arguments
+            or one.label is not None
+        ):
             continue
         tensors = [a for a in one.arguments if a.name is None]
         named = [text[a.span.start : a.span.end] for a in one.arguments if a.name is not None]
@@ -102,7 +111,9 @@ def split(text: str) -> str:
             continue
         parts = [text[a.span.start : a.span.end] for a in tensors]
         first = f"concat({', '.join([*parts[:-1], *named])})"
-        edits.append((one.span.start, one.span.end, f"{first} -> concat({', '.join(['it', parts[-1], *named])})"))
+        edits.append(
+            (one.span.start, one.span.end, f"{first} -> concat({', '.join(['it', parts[-1], *named])})")
+        )
     return edited(text, edits)
 
 
@@ -120,7 +131,11 @@ def inlined(text: str) -> str:
         if not isinstance(chain, ast.Chain) or chain in repeated:
             continue
         for position, link in enumerate(chain.links):
-            if not isinstance(link.base, ast.Apply) or link.base.name not in blocks or link.base.label is not None:
+            if (
+                not isinstance(link.base, ast.Apply)
+                or link.base.name not in blocks
+                or link.base.label is not None
+            ):
                 continue
             block = blocks[link.base.name]
             inner = list(nodes(block.body))

@@ -108,8 +108,16 @@ def _cut(text: str, node: Any) -> Iterator[list[Edit]]:
         for item in node.branches:
             yield [(item.span.start, item.span.end, "")]
     elif isinstance(node, ast.IfBranches):
-        yield [(node.span.start, node.span.end, "\n".join(text[b.span.start : b.span.end] for b in node.then))]
-        yield [(node.span.start, node.span.end, "\n".join(text[b.span.start : b.span.end] for b in node.otherwise))]
+        yield [
+            (node.span.start, node.span.end, "\n".join(text[b.span.start : b.span.end] for b in node.then))
+        ]
+        yield [
+            (
+                node.span.start,
+                node.span.end,
+                "\n".join(text[b.span.start : b.span.end] for b in node.otherwise),
+            )
+        ]
     elif isinstance(node, (ast.Apply, ast.Call)) and node.arguments is not None:
         yield from _listed(text, node.arguments)
         if len(node.arguments) == 1:
@@ -130,7 +138,9 @@ def _cut(text: str, node: Any) -> Iterator[list[Edit]]:
                 smaller = [1 if i == axis else n for i, n in enumerate(node.extents)]
                 yield [(node.span.start, node.span.end, "x".join(map(str, smaller)))]
     elif isinstance(node, (ast.Binary, ast.Unary, ast.Conditional)):
-        for inner in (getattr(node, name) for name in node.__match_args__ if name not in ("span", "operator")):
+        for inner in (
+            getattr(node, name) for name in node.__match_args__ if name not in ("span", "operator")
+        ):
             yield [(node.span.start, node.span.end, text[inner.span.start : inner.span.end])]
     elif isinstance(node, ast.Input):
         for dim in node.dims:

@@ -33,7 +33,9 @@ def text_of(name: str, values: Values, shapes: Sequence[Shape]) -> str:
 def written(name: str, key: str, value: Any) -> str:
     kind = next(a.kind for a in OPS[name].args() if a.name == key)
     if isinstance(kind, (PerAxis, Pads)) and isinstance(value, tuple):
-        opened, closed = ("[", "]") if value and isinstance(value[0], tuple) else ("(", ",)" if len(value) == 1 else ")")
+        opened, closed = (
+            ("[", "]") if value and isinstance(value[0], tuple) else ("(", ",)" if len(value) == 1 else ")")
+        )
         return opened + ", ".join(written_pair(v) for v in value) + closed
     return str(value) if isinstance(value, str) else show(value)
 
@@ -50,7 +52,13 @@ def mutated(node: Node, rng: Random) -> tuple[str, Values, list[Shape]]:
         if isinstance(one.kind, Axis) and values[one.name] is not None:
             rank = len(shapes[0])
             axis = values[one.name]
-            values[one.name] = "channels" if axis == 0 else "last" if axis == rank - 1 else ("height", "depth")[rank - 2 - axis]
+            values[one.name] = (
+                "channels"
+                if axis == 0
+                else "last"
+                if axis == rank - 1
+                else ("height", "depth")[rank - 2 - axis]
+            )
     choices = [key for key, value in values.items() if value is not None]
     if not choices or rng.random() < 0.4:
         shape = rng.choice(shapes)
@@ -101,7 +109,15 @@ def refuses(name: str, values: Mapping[str, Any], shapes: Sequence[Shape]) -> st
         with torch.no_grad():
             # Two images, in training: some layers look at how many numbers they get only there.
             MODULES[name](dict(values), [torch.randn(2, *shape) for shape in shapes])
-    except (RuntimeError, ValueError, TypeError, IndexError, AssertionError, ArithmeticError, AttributeError) as error:
+    except (
+        RuntimeError,
+        ValueError,
+        TypeError,
+        IndexError,
+        AssertionError,
+        ArithmeticError,
+        AttributeError,
+    ) as error:
         return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
     return ""
 
@@ -114,7 +130,13 @@ def _rank(x: torch.Tensor) -> int:
 
 
 def _axis(word: str, x: torch.Tensor) -> int:
-    axis = {"channels": 1, "last": x.dim() - 1, "width": x.dim() - 1, "height": x.dim() - 2, "depth": x.dim() - 3}[word]
+    axis = {
+        "channels": 1,
+        "last": x.dim() - 1,
+        "width": x.dim() - 1,
+        "height": x.dim() - 2,
+        "depth": x.dim() - 3,
+    }[word]
     if axis < (1 if word in ("channels", "last") else 2):
         raise IndexError(f"no {word}")
     return axis
@@ -137,7 +159,17 @@ def _conv(v: Values, xs: list[torch.Tensor]) -> Any:
     else:
         padding = tuple(b for b, _ in v["pad"])
     mode = v["pad_mode"]
-    return module(x.shape[1], v["filters"], v["kernel"], v["stride"], padding, v["dilation"], v["groups"], v["bias"], mode)(x)
+    return module(
+        x.shape[1],
+        v["filters"],
+        v["kernel"],
+        v["stride"],
+        padding,
+        v["dilation"],
+        v["groups"],
+        v["bias"],
+        mode,
+    )(x)
 
 
 def _maxpool(v: Values, xs: list[torch.Tensor]) -> Any:
@@ -156,7 +188,9 @@ def _avgpool(v: Values, xs: list[torch.Tensor]) -> Any:
         x, padding = F.pad(x, _flat(v["pad"])), 0
     if not isinstance(v["divisor"], str) and v["divisor"] <= 0:
         raise ValueError("a divisor of zero")
-    return getattr(nn, f"AvgPool{rank}d")(v["kernel"], v["stride"], padding, v["round"] in ("ceil", "caffe"))(x)
+    return getattr(nn, f"AvgPool{rank}d")(v["kernel"], v["stride"], padding, v["round"] in ("ceil", "caffe"))(
+        x
+    )
 
 
 def _adaptive(kind: str) -> Callable[[Values, list[torch.Tensor]], Any]:
@@ -266,7 +300,11 @@ MODULES: dict[str, Callable[[Values, list[torch.Tensor]], Any]] = {
 def asks(seed: int, nodes: Sequence[Node], count: int) -> list[tuple[str, str]]:
     """Mutants of layers with PyTorch's reason to refuse each; only those that it refuses."""
     rng = Random(f"{seed} layers")
-    able = [n for n in nodes if n.op.name in MODULES and all(v.weight is None for v in n.inputs) and not n.op.tensor_args()]
+    able = [
+        n
+        for n in nodes
+        if n.op.name in MODULES and all(v.weight is None for v in n.inputs) and not n.op.tensor_args()
+    ]
     able += [n for n in nodes if n.op.name.startswith("adaptive") and len(n.inputs) == 1]
     found = []
     for _ in range(count if able else 0):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -56,7 +56,10 @@ class Locals:
 class Forward:
     """Writes the forward pass of one class."""
 
-    def __init__(self, structure: Structure, plan: Plan, shapes: Shapes, conditional: bool) -> None:
+    def __init__(
+        self, structure: Structure, plan: Plan, shapes: Shapes, conditional: bool, always: Container[str]
+    ) -> None:
+        """`always` are the outputs that the model has in inference, too."""
         self.structure = structure
         self.plan = plan
         self.unit = plan.unit
@@ -64,6 +67,7 @@ class Forward:
         self.is_model = self.unit.parent is None
         self.graph = structure.graph
         self.conditional = conditional
+        self.always = always
         self.alias: dict[Value, Value] = {}
         self.items = self._without_identities(self.unit)
         self.others = [self._without_identities(unit) for unit in plan.units]
@@ -375,7 +379,7 @@ class Forward:
         if len(outputs) == 1:
             self.body.append(f"return {self._value(next(iter(outputs.values())))}")
             return "Tensor"
-        always = {n: v for n, v in outputs.items() if v not in self.only_training}
+        always = {n: v for n, v in outputs.items() if n in self.always}
         items = tuple(f"{literal(n)}: {self._value(v)}" for n, v in always.items())
         if len(always) == len(outputs):
             self._line("return ", Bracket("{", items, "}"))

@@ -1,0 +1,314 @@
+"""One network on every backend, and against PyTorch's own functions: values, gradients, statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from backends.base import backend
+from backends.numpy.runnable import NumpyRunnable
+from backends.onnx.runnable import OnnxRunnable
+from backends.torch.runnable import TorchRunnable
+from cnnc.comparison import compare
+from cnnc.verification import EXACT, SINGLE, another_size, varied_weights
+from compiler.graph import Graph
+from compiler.load import load
+from compiler.ops.norm import BatchNorm
+from compiler.passes.fold_batchnorm import fold_batchnorm
+from compiler.passes.remove_dead_code import remove_dead_code
+from spec_lang.diagnostics import SpecError
+from spec_lang.source import Source
+from tests.backends.numpy import torch_layers
+from tests.generator import metamorphic
+from tests.generator.findings import Examined
+from tests.generator.kinks import near_kinks
+from tests.generator.meaning import accepted
+
+Array = NDArray[np.floating[Any]]
+Arrays = dict[str, Array]
+
+
+class Numbers:
+    """One graph on every backend, with the same weights and inputs."""
+
+    def __init__(self, made: Examined, graph: Graph) -> None:
+        self.made, self.graph = made, graph
+        self.weights: Arrays = varied_weights(graph, made.seed)
+        self.inputs = inputs_of(graph, made.seed)
+        self.numpy = NumpyRunnable(graph, self.weights, "float64")
+        self.torch = TorchRunnable(graph, self.weights, "float64")
+        self.answer = self.numpy.run(self.inputs)
+
+    def agree(
+        self, kind: str, got: Mapping[str, Array], answer: Mapping[str, Array], tolerance: float = EXACT
+    ) -> None:
+        if list(got) != list(answer):
+            self.made.found(kind, f"{list(got)} instead of {list(answer)}")
+            return
+        for name, wanted in answer.items():
+            one = compare(kind, name, np.asarray(got[name]), np.asarray(wanted, np.float64), tolerance)
+            if not one.passed and (one.problem or one.error > 1e-12):
+                if self.unstable:
+                    self.made.skipped.append(f"{kind}: rounding decides the result")
+                    return
+                self.made.found(
+                    kind,
+                    f"`{name}` {one.shape}: {one.problem or f'off by {one.relative:.3g} at {one.where}'}",
+                )
+                return
+
+    @cached_property
+    def unstable(self) -> bool:
+        """Whether the last bits of weights and inputs decide the result: then there is nothing to compare."""
+        return self._shakes(self.numpy.graph, self.answer, training=False)
+
+    def _shakes(self, graph: Graph, answer: Mapping[str, Array], training: bool) -> bool:
+        """A network may divide what is zero but for rounding by its own size, and so on."""
+        double = {k: v.astype(np.float64) for k, v in self.weights.items()}
+        for seed in range(4):
+            rng = np.random.default_rng([seed, 13])
+
+            def shaken(arrays: Mapping[str, Array], rng: np.random.Generator = rng) -> Arrays:
+                return {k: v * (1 + 1e-13 * rng.standard_normal(v.shape)) for k, v in arrays.items()}
+
+            other = NumpyRunnable(graph, shaken(double), "float64").run(
+                shaken(self.inputs), training=training
+            )
+            for name, wanted in answer.items():
+                if not compare("shaken", name, other[name], wanted, EXACT / 10).passed:
+                    return True
+        return False
+
+    def forward(self) -> None:
+        shapes = {name: array.shape[1:] for name, array in self.answer.items()}
+        declared = {name: value.shape for name, value in self.graph.outputs.items()}
+        if shapes != declared:
+            self.made.found("shapes", f"{shapes} instead of {declared}")
+        self.agree("forward of torch", self.torch.run(self.inputs), self.answer)
+        try:
+            reference = functional(self.graph, self.weights, self.inputs)
+        except RuntimeError as error:
+            self.made.found("PyTorch's layers", str(error).splitlines()[0])
+        else:
+            self.agree("forward of PyTorch's layers", reference, self.answer)
+        alone = {name: array[:1] for name, array in self.inputs.items()}
+        if all(v.type.rows == "batch" for v in self.graph.inputs.values()):
+            first = {name: array[:1] for name, array in self.answer.items()}
+            self.agree("a batch of one", self.numpy.run(alone), first)
+            self.agree("a batch of one, torch", self.torch.run(alone), first)
+
+    def gradients(self) -> None:
+        self.backward(training=False)
+
+    def training(self) -> None:
+        self.backward(training=True)
+
+    def backward(self, training: bool) -> None:
+        """Gradients against autograd; in training also what comes out, and the running statistics."""
+        mode = "training" if training else "inference"
+        graph, weights, inputs = self.graph, self.weights, self.inputs
+        one, other = self.numpy, self.torch
+        if training:
+            graph = load(Source("random.cnn", metamorphic.without_dropout(self.made.text)))
+            if any(
+                isinstance(n.op, BatchNorm) and _statistics(n, inputs) < 2 for n in graph.with_training.nodes
+            ):
+                return
+            one, other = NumpyRunnable(graph, weights, "float64"), TorchRunnable(graph, weights, "float64")
+        results = one.run(inputs, training=training)
+        theirs = other.run(inputs, training=training)
+        apart = any(not compare("", n, theirs[n], results[n], EXACT).passed for n in results if n in theirs)
+        if training and apart and self._shakes(graph, results, training):
+            self.made.skipped.append("training: rounding decides the result")
+            return
+        self.agree(f"forward in {mode}", theirs, results)
+        if training:
+            # Both have moved their running statistics once, from the same ones.
+            running = [n for n, w in graph.weights.items() if w.role.startswith("running")]
+            moved, wanted = one.weights(), other.weights()
+            for name in running:
+                # A variance of nearly nothing is a difference of squares: measured by the mean's size.
+                size = max(1.0, float(np.abs(wanted[name]).max()), float(np.abs(moved[name]).max()))
+                if not np.abs(moved[name] - wanted[name]).max() <= EXACT * size:
+                    self.made.found(
+                        "running statistics", f"`{name}`: {moved[name]} instead of {wanted[name]}"
+                    )
+        rng = np.random.default_rng([self.made.seed, 77])
+        seeds = {name: rng.standard_normal(array.shape) for name, array in results.items()}
+        mine = one.gradients(inputs, seeds, training=training)
+        known = other.gradients(inputs, seeds, training=training)
+        for what, got, wanted in (
+            ("inputs", mine.inputs, known.inputs),
+            ("weights", mine.weights, known.weights),
+        ):
+            if not self._same_gradients(
+                f"gradients of {what} in {mode}", got, wanted, graph, weights, training
+            ):
+                return
+
+    def _same_gradients(
+        self,
+        kind: str,
+        got: Mapping[str, Array],
+        wanted: Mapping[str, Array],
+        graph: Graph,
+        weights: Arrays,
+        training: bool,
+    ) -> bool:
+        """Against the largest of each, with room for what is zero but for rounding."""
+        # What only training uses has a gradient of zero in inference, or none.
+        got = {name: got.get(name, np.zeros_like(array)) for name, array in wanted.items()} | dict(got)
+        wanted = {name: wanted.get(name, np.zeros_like(array)) for name, array in got.items()}
+        overall = max((float(np.abs(g).max(initial=0)) for g in wanted.values()), default=0.0) + 1.0
+        for name, answer in wanted.items():
+            mine = np.asarray(got[name])
+            if mine.shape != answer.shape:
+                self.made.found(kind, f"`{name}`: shape {mine.shape} instead of {answer.shape}")
+                return False
+            off = float(np.abs(mine - answer).max(initial=0))
+            if not off <= EXACT * max(float(np.abs(answer).max(initial=0)), 1e-3 * overall):
+                near = near_kinks(graph.with_training if training else graph, weights, self.inputs, training)
+                if near:
+                    self.made.skipped.append(f"{kind}: {near}")
+                    return False
+                self.made.found(kind, f"`{name}`: off by {off:.3g} of {np.abs(answer).max(initial=0):.3g}")
+                return False
+        return True
+
+    def onnx(self) -> None:
+        """onnxruntime in float32, by the rule of the project."""
+        if not self.exportable:
+            return
+        got = OnnxRunnable(self.graph, self.weights, threads=1).run(
+            {k: v.astype(np.float32) for k, v in self.inputs.items()}
+        )
+        self.within_single("onnxruntime", got)
+
+    def within_single(self, kind: str, got: Arrays) -> None:
+        for name, wanted in self.answer.items():
+            one = compare(kind, name, got[name], wanted, SINGLE)
+            if one.passed:
+                continue
+            if self.unstable:
+                self.made.skipped.append(f"{kind}: rounding decides the result")
+                return
+            same = TorchRunnable(self.graph, self.weights, "float32").run(self.inputs)
+            other = compare("torch float32", name, same[name], wanted, SINGLE)
+            if one.problem or one.relative > max(SINGLE, 20 * other.relative):
+                detail = (
+                    one.problem or f"off by {one.relative:.3g} at {one.where}, torch by {other.relative:.3g}"
+                )
+                self.made.found(kind, f"`{name}` {one.shape}: {detail}")
+
+    def passes(self) -> None:
+        double = {name: array.astype(np.float64) for name, array in self.weights.items()}
+        folded, numbers, changed = fold_batchnorm(self.graph, double)
+        if changed:
+            self.agree(
+                "folded, numpy", NumpyRunnable(folded, numbers, "float64").run(self.inputs), self.answer
+            )
+            self.agree(
+                "folded, torch", TorchRunnable(folded, numbers, "float64").run(self.inputs), self.answer
+            )
+            single = {name: array.astype(np.float32) for name, array in numbers.items()}
+            if self.exportable:
+                self.within_single(
+                    "folded, onnxruntime", OnnxRunnable(folded, single, threads=1).run(self.inputs)
+                )
+        live, changed = remove_dead_code(self.graph)
+        if changed:
+            self.agree(
+                "without dead code, numpy",
+                NumpyRunnable(live, self.weights, "float64").run(self.inputs),
+                self.answer,
+            )
+            self.agree(
+                "without dead code, torch",
+                TorchRunnable(live, self.weights, "float64").run(self.inputs),
+                self.answer,
+            )
+            if self.exportable:
+                self.within_single(
+                    "without dead code, onnxruntime",
+                    OnnxRunnable(live, self.weights, threads=1).run(self.inputs),
+                )
+
+    @property
+    def exportable(self) -> bool:
+        """Whether ONNX takes it: a few layers need to know an extent that is free, and are refused by name."""
+        try:
+            backend("onnx").check(self.graph)
+        except SpecError as error:
+            if not self.graph.free or {d.code for d in error.diagnostics} != {"E600"}:
+                raise
+            self.made.skipped.append(f"onnx: {error.diagnostics[0].message}")
+            return False
+        return True
+
+    def sizes(self) -> None:
+        """Where extents are free: another size on all three."""
+        shapes = another_size(self.graph)
+        if shapes is None:
+            return
+        inputs = inputs_of(self.graph, self.made.seed, shapes)
+        answer = self.numpy.run(inputs)
+        self.agree("another size, torch", self.torch.run(inputs), answer)
+        if not self.exportable:
+            return
+        got = OnnxRunnable(self.graph, self.weights, threads=1).run(inputs)
+        for name, wanted in answer.items():
+            one = compare("onnx", name, got[name], wanted, 1e-3)
+            if not one.passed:
+                self.made.found("another size, onnxruntime", f"`{name}`: {one.problem or one.relative}")
+
+    def transforms(self) -> None:
+        """The same network written otherwise: the same numbers at the same costs."""
+        for name, text in metamorphic.variants(self.made.text, self.made.seed):
+            changed = self.made.attempt(f"{name}: check", lambda text=text: accepted(text))
+            if changed is None:
+                continue
+            costs = (self.graph.params, self.graph.macs, len(self.graph.weights))
+            if (changed.params, changed.macs, len(changed.weights)) != costs:
+                self.made.found(
+                    f"{name}: costs", f"{changed.params} params, {changed.macs} MACs instead of {costs}"
+                )
+                continue
+            renamed = dict(zip(changed.weights, self.weights.values(), strict=True))
+            if any(w.shape != renamed[n].shape for n, w in changed.weights.items()):
+                self.made.found(f"{name}: weights", "other shapes")
+                continue
+            self.agree(name, NumpyRunnable(changed, renamed, "float64").run(self.inputs), self.answer, 1e-11)
+
+
+def _statistics(node: Any, inputs: Mapping[str, Array]) -> int:
+    """How many numbers a channel of a batchnorm has."""
+    x = node.inputs[0].type
+    rows = len(inputs[x.rows]) if x.rows in inputs else len(next(iter(inputs.values())))
+    return rows * x.elements // x.shape[0]
+
+
+def inputs_of(graph: Graph, seed: int, shapes: Mapping[str, tuple[int, ...]] | None = None) -> Arrays:
+    """Standard normal inputs: three rows, five where an input has rows of its own."""
+    made = {}
+    for position, (name, value) in enumerate(graph.inputs.items()):
+        rng = np.random.default_rng([seed, position, 5])
+        rows = 3 if value.type.rows != name else 5
+        shape = value.shape if shapes is None else shapes[name]
+        made[name] = rng.standard_normal((rows, *shape)).astype(np.float32).astype(np.float64)
+    return made
+
+
+def functional(graph: Graph, weights: Arrays, inputs: Arrays) -> Arrays:
+    """The outputs by PyTorch's own functions, written apart from the emitters."""
+    if any(n.op.name not in torch_layers.LAYERS for n in graph.nodes):
+        missing = sorted({n.op.name for n in graph.nodes} - set(torch_layers.LAYERS))
+        raise RuntimeError(f"no reference for {missing}")
+    given = {k: torch.from_numpy(v.copy()) for k, v in inputs.items()}
+    own = {k: torch.from_numpy(v.astype(np.float64)) for k, v in weights.items()}
+    with torch.no_grad():
+        return {k: v.numpy() for k, v in torch_layers.outputs(graph, given, own).items()}
