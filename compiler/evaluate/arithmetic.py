@@ -122,13 +122,15 @@ def checked(expr: ast.Expr, compute: Callable[[], Any]) -> Any:
     return value
 
 
-def counted(start: Any, stop: Any, expr: ast.Expr, context: Context) -> ListValue:
-    """The numbers from `start` up to, but without, `stop`."""
-    for bound in (start, stop):
+def counted(start: Any, stop: Any, expr: ast.Expr, context: Context, step: Any = 1) -> ListValue:
+    """The numbers from `start` up to, but without, `stop`, each by `step` from the one before."""
+    for bound in (start, stop, step):
         if type(bound) is not int:
             raise Problem("E210", f"a range runs between whole numbers, not {describe(bound)}", expr.span)
-    context.run.spend(expr.span, 2 * max(stop - start, 0))  # before it takes room
-    return ListValue(range(start, stop))
+    if step == 0:
+        raise Problem("E210", "a range by steps of 0 has no end", expr.span)
+    context.run.spend(expr.span, 2 * max((stop - start) // step, 0))  # before it takes room
+    return ListValue(range(start, stop, step))
 
 
 RULES[ast.Unary] = _unary

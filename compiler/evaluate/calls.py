@@ -166,8 +166,8 @@ def _builtin(expr: ast.Call, context: Context) -> Any:
             raise Problem("E210", f"`{name}` of an empty list", expr.span)
         return min(pool) if name == "min" else max(pool)
     if name == "range":
-        start, stop = (0, values[0]) if len(values) == 1 else values
-        return counted(start, stop, expr, context)
+        start, stop, step = (0, values[0], 1) if len(values) == 1 else (*values, 1)[:3]
+        return counted(start, stop, expr, context, step)
     if name == "zip":
         lists = [sequence(v) for v in values]
         if len({len(one) for one in lists}) > 1:
@@ -196,7 +196,7 @@ _COUNTS: dict[str, tuple[int, int | None]] = {
     "min": (1, None),
     "max": (1, None),
     "zip": (1, None),
-    "range": (1, 2),
+    "range": (1, 3),
 }
 _OF_ONE: dict[str, Callable[[Any], Any]] = {
     "abs": abs,
