@@ -19,6 +19,24 @@ class Ratio:
     paired: float
 
 
+@dataclass(frozen=True)
+class Line:
+    """What was measured: a candidate over its peer, and the ratio it may have (None: no goal is set)."""
+
+    command: str
+    what: str
+    peer: str
+    ratio: Ratio
+    goal: float | None = None
+
+    @property
+    def verdict(self) -> str:
+        """A goal is missed only where both ratios exceed it."""
+        if self.goal is None:
+            return ""
+        return "missed" if min(self.ratio.best, self.ratio.paired) > self.goal else "met"
+
+
 def against(
     peer: str, candidates: Mapping[str, Callable[[], object]], rounds: int = 9, warm_up: int = 2
 ) -> dict[str, Ratio]:
@@ -39,10 +57,3 @@ def against(
         )
         for name, mine in times.items()
     }
-
-
-def show(title: str, ratios: Mapping[str, Ratio]) -> None:
-    """Print the ratios."""
-    print(title)
-    for name, ratio in ratios.items():
-        print(f"  {name:<24} best {ratio.best:8.3f}   paired {ratio.paired:8.3f}")
