@@ -108,6 +108,12 @@ def last_path(out: str | os.PathLike[str]) -> Path:
     return path.with_name(f"{path.stem}.last{path.suffix}")
 
 
+def batches(images: int, size: int) -> int:
+    """The batches of an epoch.  A single image that is left over joins the last one: it has no statistics."""
+    left_over = images % size == 1 and 1 < size < images
+    return math.ceil(images / size) - left_over
+
+
 def train(graph: Graph, data: Dataset, *, backend: str = "torch", seed: int = 0,
           epochs: int | None = None, batch: int | None = None, weights: Weights | None = None,
           out: str | os.PathLike[str] | None = None, resume: str | os.PathLike[str] | None = None,
@@ -177,7 +183,7 @@ class _Training:
         self.classes = data.classes
         self.out = None if out is None else Path(out)
         self.report = progress or (lambda _: None)
-        self.steps = math.ceil(len(self.images) / settings.batch)
+        self.steps = batches(len(self.images), settings.batch)
         self.at = Progress()
         self.done: list[Epoch] = []
         self.best_weights: Weights = {}
@@ -222,7 +228,7 @@ class _Training:
 
     def step(self, number: int, step: int, order: NDArray[np.int64]) -> None:
         size = self.settings.batch
-        chosen = order[step * size : (step + 1) * size]
+        chosen = order[step * size : (step + 1) * size if step + 1 < self.steps else None]
         labels = self.images.labels[chosen]
         rate = learning_rate(self.settings, self.at.step, self.steps)
         loss, logits = self.trainer.step(self.images.take(chosen), labels, rate)

@@ -17,7 +17,7 @@ from cnnc.data import open_data
 from cnnc.data.base import ArrayImages, DataError, Dataset, Split
 from cnnc.evaluation import Tally, evaluate, predict
 from cnnc.files import OutputError
-from cnnc.training import Epoch, Step, last_path, train
+from cnnc.training import Epoch, Step, batches, last_path, train
 from compiler.load import load
 from compiler.training import Adam, Constant, Cosine, Sgd, TrainingError, TrainSettings
 from spec_lang.source import Source
@@ -201,6 +201,21 @@ def test_every_image_is_seen_once_an_epoch_in_another_order_and_the_last_batch_i
     epochs = [sum(seen[i : i + 4], []) for i in (0, 4, 8)]
     assert [sorted(labels) for labels in epochs] == [sorted(data().train.labels.tolist())] * 3
     assert epochs[0] != epochs[1] != epochs[2]
+
+
+@pytest.mark.parametrize(("images", "size", "steps"), [
+    (8, 4, 2), (9, 4, 2), (10, 4, 3), (3, 4, 1), (1, 4, 1), (5, 1, 5), (1, 1, 1), (3, 2, 1), (4, 4, 1), (5, 4, 1)])
+def test_a_single_image_that_is_left_over_joins_the_last_batch(images, size, steps):
+    assert batches(images, size) == steps
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_batchnorm_of_features_trains_where_one_image_is_left_over(backend):
+    graph = load(Source("test.cnn", TEXT.replace("TAIL", "-> batchnorm")))
+    seen = []
+    result = train(graph, data(), backend=backend, batch=7, epochs=1, progress=seen.append)
+    assert [e.step for e in seen if isinstance(e, Step)] == list(range(7))
+    assert all(np.isfinite(array).all() for array in result.weights.values())
 
 
 def test_progress_tells_every_step_and_every_epoch():
