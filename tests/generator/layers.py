@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from random import Random
 
-from compiler.declare import AnyOf, Arg, Axis, Choice, Flag, Int, PerAxis, Real
+from compiler.declare import AnyOf, Arg, Axis, Choice, Flag, Int, Real
 from compiler.ops import OPS
 from compiler.ops.base import TensorType
 from tests.generator.program import Code, Refused, word
@@ -33,10 +33,36 @@ REALS = {
 EPS = ["1e-5", "1e-3", "0.01", "1 / 1000"]
 WINDOWS = ("conv", "maxpool", "avgpool", "adaptiveavgpool", "adaptivemaxpool", "pad")
 SMALL_EXTENTS = [1, 1, 2, 3, 3, 3, 4, 5]
-KEEPING = (
-    "relu relu6 leakyrelu prelu elu selu gelu silu mish hardswish hardsigmoid sigmoid tanh softplus softmax "
-    "logsoftmax dropout batchnorm instancenorm groupnorm layernorm l2norm lrn scale identity conv maxpool avgpool"
-).split()
+KEEPING = [
+    "relu",
+    "relu6",
+    "leakyrelu",
+    "prelu",
+    "elu",
+    "selu",
+    "gelu",
+    "silu",
+    "mish",
+    "hardswish",
+    "hardsigmoid",
+    "sigmoid",
+    "tanh",
+    "softplus",
+    "softmax",
+    "logsoftmax",
+    "dropout",
+    "batchnorm",
+    "instancenorm",
+    "groupnorm",
+    "layernorm",
+    "l2norm",
+    "lrn",
+    "scale",
+    "identity",
+    "conv",
+    "maxpool",
+    "avgpool",
+]
 
 
 def arguments(rng: Random, name: str, x: TensorType, express: Express, keep: bool = False) -> Arguments:
@@ -99,7 +125,11 @@ def per_axis(rng: Random, values: Sequence[int], express: Express, lists: bool =
     comma = "," if len(parts) == 1 else ""
     text = ", ".join(p.text for p in parts)
     python = ", ".join(p.python or p.text for p in parts)
-    return Code(f"({text}{comma})", f"({python}{comma})") if not lists or rng.random() < 0.8 else Code(f"[{text}]", f"({python},)")
+    return (
+        Code(f"({text}{comma})", f"({python}{comma})")
+        if not lists or rng.random() < 0.8
+        else Code(f"[{text}]", f"({python},)")
+    )
 
 
 def pads(rng: Random, pairs: Sequence[tuple[int, int]], express: Express) -> Code:
@@ -159,7 +189,9 @@ def sliding(rng: Random, name: str, x: TensorType, express: Express, keep: bool)
     elif any(map(any, pairs)):
         values["pad"] = pads(rng, pairs, express)
     if not keep and rng.random() < 0.6:
-        values["round"] = word(rng.choice(["floor", "ceil", "exact"] + ([] if conv else ["caffe", "caffe", "ceil"])))
+        values["round"] = word(
+            rng.choice(["floor", "ceil", "exact"] + ([] if conv else ["caffe", "caffe", "ceil"]))
+        )
     if name == "avgpool" and rng.random() < 0.6:
         values["divisor"] = drawn(rng, name, next(a for a in OPS[name].args() if a.name == "divisor"))
     return ordered(rng, name, values)
@@ -195,7 +227,9 @@ def _select(rng: Random, x: TensorType, express: Express) -> Arguments:
 
 def _axes(x: TensorType) -> list[tuple[str, int]]:
     found = [("channels", 0), ("last", x.rank - 1)] if x.rank else []
-    return found + [(n, x.rank - 1 - i) for i, n in enumerate(("width", "height", "depth")) if x.rank - 1 - i > 0]
+    return found + [
+        (n, x.rank - 1 - i) for i, n in enumerate(("width", "height", "depth")) if x.rank - 1 - i > 0
+    ]
 
 
 def _slice(rng: Random, x: TensorType, express: Express) -> Arguments:
@@ -274,16 +308,43 @@ SPECIAL: dict[str, Callable[[Random, TensorType, Express], Arguments]] = {
 
 def choices(x: TensorType) -> list[str]:
     """Layers that can take this type, those that networks are made of more often."""
-    plain = ["fc", "reshape", "permute", "slice", "reduce", "softmax", "logsoftmax", "identity", "dropout", "layernorm"]
+    plain = [
+        "fc",
+        "reshape",
+        "permute",
+        "slice",
+        "reduce",
+        "softmax",
+        "logsoftmax",
+        "identity",
+        "dropout",
+        "layernorm",
+    ]
     smooth = [n for n in KEEPING[:14] if n != "prelu"]
     if x.rank == 0:
         return ["reshape", "identity", "dropout", *smooth]
     if 2 <= x.rank <= 4:
         return [
-            *["conv"] * 14, *["maxpool", "avgpool"] * 4, *KEEPING, *["batchnorm", "relu"] * 3, *plain, "pad", "pad",
-            "select", "adaptiveavgpool", "adaptivemaxpool", "globalavgpool", "globalmaxpool", "flatten", "prelu",
+            *["conv"] * 14,
+            *["maxpool", "avgpool"] * 4,
+            *KEEPING,
+            *["batchnorm", "relu"] * 3,
+            *plain,
+            "pad",
+            "pad",
+            "select",
+            "adaptiveavgpool",
+            "adaptivemaxpool",
+            "globalavgpool",
+            "globalmaxpool",
+            "flatten",
+            "prelu",
         ]
-    flat = ["batchnorm", "scale", "l2norm", "lrn", "groupnorm"] if x.rank == 1 else ["scale", "l2norm", "groupnorm"]
+    flat = (
+        ["batchnorm", "scale", "l2norm", "lrn", "groupnorm"]
+        if x.rank == 1
+        else ["scale", "l2norm", "groupnorm"]
+    )
     return [*["fc"] * 5, *smooth, *plain, *flat, "select", "flatten", "prelu", *["reshape"] * 2]
 
 

@@ -221,7 +221,7 @@ class Maker:
         if values and self.chance(0.5):
             step = Apply(self.rng.choice(values), label=self.label(place))
         else:
-            able = [n for n in layers.KEEPING] if place.keep else layers.choices(x)
+            able = list(layers.KEEPING) if place.keep else layers.choices(x)
             name = self.rng.choice(able)
             step = Apply(name, layers.arguments(self.rng, name, x, self.number(sim), place.keep), self.label(place))
         step.names = self.names(sim)

@@ -44,7 +44,8 @@ def emit_groupnorm(layer: Layer) -> str:
     if not layer.has("weight"):
         return layer.reshaped_back(normal, layer.x, layer.x_type)
     shaped = layer.on_the_way("Reshape", normal, layer.shape_of(layer.x, layer.x_type))
-    return layer.last("Add", layer.on_the_way("Mul", shaped, layer.per_channel("weight")), layer.per_channel("bias"))
+    scaled = layer.on_the_way("Mul", shaped, layer.per_channel("weight"))
+    return layer.last("Add", scaled, layer.per_channel("bias"))
 
 
 def emit_layernorm(layer: Layer) -> str:
