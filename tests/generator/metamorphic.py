@@ -94,27 +94,34 @@ def identities(text: str, rng: Random) -> str:
 
 
 def split(text: str) -> str:
-    """`concat(a, b, c)` as `concat(a, b) -> concat(it, c)`."""
+    """`concat(a, b, c)` at the begin of a chain as two: what flowed gets a name, since `it` is another then."""
     edits: list[Edit] = []
-    for one in nodes(file_of(text)):
-        if (
-            not isinstance(one, ast.Apply)
-            or one.name != "concat"
-            or not one.arguments
-            or one.label is not None
-        ):
+    for chain in nodes(file_of(text)):
+        if not isinstance(chain, ast.Chain) or not isinstance(chain.links[0].base, ast.Apply):
             continue
-        tensors = [a for a in one.arguments if a.name is None]
+        one = chain.links[0].base
+        if one.name != "concat" or not one.arguments or one.label is not None:
+            continue
+        flowing = f"flowing_{one.span.start}"
+        parts = [_flowing(text, a.value, flowing) for a in one.arguments if a.name is None]
         named = [text[a.span.start : a.span.end] for a in one.arguments if a.name is not None]
-        last = tensors[-1]
-        if len(tensors) < 3 or any(isinstance(n, ast.Name) and n.id == "it" for n in nodes(last)):
+        if len(parts) < 3:
             continue
-        parts = [text[a.span.start : a.span.end] for a in tensors]
         first = f"concat({', '.join([*parts[:-1], *named])})"
-        edits.append(
-            (one.span.start, one.span.end, f"{first} -> concat({', '.join(['it', parts[-1], *named])})")
-        )
+        last = f"concat({', '.join(['it', parts[-1], *named])})"
+        edits.append((one.span.start, one.span.end, f"identity as {flowing}\n{first} -> {last}"))
     return edited(text, edits)
+
+
+def _flowing(text: str, value: Any, name: str) -> str:
+    """An expression with another name for `it`."""
+    start = value.span.start
+    edits = [
+        (n.span.start - start, n.span.end - start, name)
+        for n in nodes(value)
+        if isinstance(n, ast.Name) and n.id == "it"
+    ]
+    return edited(text[start : value.span.end], edits)
 
 
 def inlined(text: str) -> str:

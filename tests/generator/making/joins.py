@@ -68,7 +68,7 @@ class Joins(Base):
         adapted = self.fit(sim, y, x, channels=kind != "concat" or x.rank < 2)
         if not adapted:
             names = self.names(sim)
-            more = [Code(other)] if self.chance(0.2) else []
+            more = [Code(other)] if self.chance(0.4) else []
             return [
                 Join(kind, self.mixed([IT, Code(other), *more]), label=self.label(place, 0.1), names=names)
             ]
