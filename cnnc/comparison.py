@@ -66,7 +66,7 @@ def compare(what: str, output: str, got: Array, answer: Array, tolerance: float)
     worst = int(np.argmax(difference))
     error = float(difference.reshape(-1)[worst])
     smallest = np.finfo(got.dtype).tiny
-    # In float64 whatever the model computes in: the unit of a small number is itself below what float32 holds.
+    # In float64 whatever the model computes in: the unit of a small number is below what float32 holds.
     unit = np.spacing(np.maximum(np.abs(answer[finite]), smallest).astype(got.dtype)).astype(np.float64)
     with np.errstate(over="ignore"):
         ulps = np.minimum(difference[finite] / unit, np.finfo(np.float64).max)
