@@ -28,7 +28,9 @@ def note(command: str, lines: Sequence[Line], rounds: int, threads: int) -> None
     old = RESULTS.read_text(encoding="utf-8").splitlines() if RESULTS.exists() else []
     kept = [row for row in old if row.startswith("| ") and row.split("|")[1].strip() not in
             (command, "command", "---")]
-    run = (f"{datetime.now(UTC):%Y-%m-%d}, {rounds} rounds, {threads} threads, {_machine()}; {_versions()}")
+    run = (
+        f"{datetime.now(UTC):%Y-%m-%d}, at most {rounds} rounds, threads: {threads}, {_machine()}; {_versions()}"
+    )
     made = [
         f"| {command} | {line.what} | {line.peer} | {line.ratio.best:.3g} | {line.ratio.paired:.3g} |"
         f" {'' if line.goal is None else f'{line.goal:g}'} | {line.verdict} | {run} |"
@@ -38,7 +40,9 @@ def note(command: str, lines: Sequence[Line], rounds: int, threads: int) -> None
 
 
 def _machine() -> str:
-    return f"{os.cpu_count()} {platform.machine()} cores, {platform.system()}"
+    # The load of the last minute, ours included: far above `threads`, others had the cores too.
+    load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
+    return f"{os.cpu_count()} {platform.machine()} cores, {platform.system()}{load}"
 
 
 def _versions() -> str:

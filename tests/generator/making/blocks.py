@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from compiler.ops.base import TensorType
 from tests.generator import layers
 from tests.generator.making.base import Place
@@ -19,6 +21,7 @@ from tests.generator.steps import (
     Out,
     SharedGroup,
     Statement,
+    lines,
 )
 
 ACTIVATIONS = [
@@ -167,7 +170,7 @@ class Blocks(Joins):
             raise Refused("an empty block")
         self.blocks[name], self.origins[name] = Block(name, [], body), TensorType((1,) * 9)
         p, q = self.name("p"), self.name("q")
-        if self.chance(0.3) and not any(isinstance(step, Statement) for step in body):
+        if self.chance(0.3) and not self.holds_weights(body):
             return [Apply(name, [], self.label(place), (p, "_"))]
         made: Body = [Apply(name, [], self.label(place), (p, q))]
         after = sim.copy()
@@ -179,6 +182,14 @@ class Blocks(Joins):
             *adapted,
             Join(self.rng.choice(["add", "maximum"]), self.mixed([IT, Code(p)])),
         ]
+
+    def holds_weights(self, body: Body) -> bool:
+        """Whether there are raw weights in it, or in a block that it uses: those must reach an output."""
+        text = "\n".join(lines(body))
+        used = [block for name, block in self.blocks.items() if re.search(rf"\b{name}\b", text)]
+        return "weight " in text or any(
+            self.holds_weights(block.body) for block in used if block.body is not body
+        )
 
     def shared(self, sim: Sim, place: Place) -> Body:
         """Something with weights that is applied twice: one after the other, or side by side."""
