@@ -29,7 +29,8 @@ def note(command: str, lines: Sequence[Line], rounds: int, threads: int) -> None
     kept = [row for row in old if row.startswith("| ") and row.split("|")[1].strip() not in
             (command, "command", "---")]
     run = (
-        f"{datetime.now(UTC):%Y-%m-%d}, at most {rounds} rounds, threads: {threads}, {_machine()}; {_versions()}"
+        f"{datetime.now(UTC):%Y-%m-%d}, at most {rounds} rounds, threads: {threads},"
+        f" {_machine()}; {_versions()}"
     )
     made = [
         f"| {command} | {line.what} | {line.peer} | {line.ratio.best:.3g} | {line.ratio.paired:.3g} |"
