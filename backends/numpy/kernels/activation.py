@@ -68,6 +68,16 @@ ERFC_LARGE = (
 )
 
 
+def masked(d: Array, mask: Array) -> Array:
+    """d where the mask is true, 0 elsewhere.
+
+    A product is some times faster than a choice, but inf * 0 is not 0.
+    """
+    with np.errstate(invalid="ignore"):
+        product = d * mask
+    return product if np.isfinite(product).all() else np.where(mask, d, 0)
+
+
 def relu(x: Array) -> Array:
     """max(x, 0)."""
     return np.maximum(x, 0)
@@ -75,7 +85,7 @@ def relu(x: Array) -> Array:
 
 def relu_backward(d: Array, y: Array) -> Array:
     """Gradient of `y = relu(x)`."""
-    return d * (y > 0)
+    return masked(d, y > 0)
 
 
 def relu6(x: Array) -> Array:
@@ -85,7 +95,7 @@ def relu6(x: Array) -> Array:
 
 def relu6_backward(d: Array, y: Array) -> Array:
     """Gradient of `y = relu6(x)`."""
-    return d * ((y > 0) & (y < 6))
+    return masked(d, (y > 0) & (y < 6))
 
 
 def leakyrelu(x: Array, slope: float = 0.01) -> Array:

@@ -1,4 +1,8 @@
-"""Convolution through columns (im2col) and matrix products, in tiles so that memory stays bounded."""
+"""Convolution through columns (im2col) and matrix products, in tiles so that memory stays bounded.
+
+Within a tile the images are the last axis: rows of a small picture are short, and with the images
+beside each other what is copied or added at once is long all the same.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +16,12 @@ from backends.numpy.kernels.window import (
     PerAxis,
     add_windows,
     both_ends,
+    images_last,
     padded,
     padded_backward,
     padded_sizes,
     per_axis,
+    window_counts,
     windows,
 )
 
@@ -23,30 +29,27 @@ from backends.numpy.kernels.window import (
 TILE = 1 << 20
 
 
-def tiles(images: int, depth: int, out: tuple[int, ...], least: int = 0) -> Iterator[tuple[slice, slice]]:
-    """Slices of (images, output rows) whose columns, of `depth` numbers each, hold about `TILE` numbers.
+def tiles(
+    images: int, depth: int, out: tuple[int, ...], weights: int = 0
+) -> Iterator[tuple[slice, list[slice]]]:
+    """Slices of images, each with slices of output rows, whose columns hold at most about `TILE` numbers.
 
-    `least` is what an image takes anyway.
+    A position's column has `depth` numbers.  Images share a tile up to a quarter of that, or as many
+    numbers as there are weights, so that what a product does with the weights is worth it.
     """
-    rows, numbers_per_row = out[0], depth * int(np.prod(out[1:]))
-    per_image = rows * numbers_per_row
-    if per_image <= TILE:
-        step = max(1, TILE // max(1, per_image, least))
-        for first in range(0, images, step):
-            yield slice(first, min(first + step, images)), slice(0, rows)
-        return
-    step = max(1, TILE // numbers_per_row)
-    for image in range(images):
-        for first in range(0, rows, step):
-            yield slice(image, image + 1), slice(first, min(first + step, rows))
+    per_row = max(1, depth * int(np.prod(out[1:])))
+    several = max(1, min(TILE, max(TILE // 4, weights)) // (out[0] * per_row))
+    step = max(1, TILE // per_row)
+    rows = [slice(first, min(first + step, out[0])) for first in range(0, out[0], step)]
+    for first in range(0, images, several):
+        yield slice(first, min(first + several, images)), rows
 
 
-def columns_of(seen: Array, images: slice, rows: slice, groups: int) -> Array:
-    """The windows of one tile as columns, [n, groups, C / groups * kernel, positions]."""
+def columns_of(seen: Array, rows: slice, groups: int) -> Array:
+    """The windows of these output rows as columns, [groups, C / groups * kernel, positions * N]."""
     rank = (seen.ndim - 2) // 2
-    part = seen[(images, *(slice(None),) * (1 + rank), rows)]
-    depth = seen.shape[1] // groups * int(np.prod(seen.shape[2 : 2 + rank]))
-    return part.reshape(part.shape[0], groups, depth, -1)
+    depth = seen.shape[0] // groups * int(np.prod(seen.shape[1 : 1 + rank]))
+    return seen[(slice(None),) * (1 + rank) + (rows,)].reshape(groups, depth, -1)
 
 
 def conv(
@@ -68,25 +71,27 @@ def conv(
     rank, filters = x.ndim - 2, weight.shape[0]
     kernel, stride, dilation = weight.shape[2:], per_axis(stride, rank), per_axis(dilation, rank)
     x = padded(x, pad, pad_mode)
-    seen = windows(x, kernel, stride, dilation)
-    out = seen.shape[2 + rank :]
-    y: Array = np.empty((x.shape[0], groups, filters // groups, int(np.prod(out))), x.dtype)
+    out = window_counts(x.shape[2:], kernel, stride, dilation)
+    per_row = int(np.prod(out[1:]))
+    y: Array = np.empty((x.shape[0], filters, out[0] * per_row), x.dtype)
     matrix = weight.reshape(groups, filters // groups, -1)
-    offset = None if bias is None else bias.reshape(groups, -1, 1)
+    offset = None if bias is None else bias.reshape(-1, 1)
+    depth = x.shape[1] * int(np.prod(kernel))
     flat = max(kernel) == 1 or max(out) == 1  # each window one position, or one window
-    if flat and seen.size == x.size and x.flags.c_contiguous:  # x holds the columns already
-        np.matmul(matrix, x.reshape(x.shape[0], groups, -1, y.shape[3]), out=y)
+    if flat and depth * y.shape[2] * len(x) == x.size and x.flags.c_contiguous:  # x holds the columns already
+        x = x.reshape(x.shape[0], groups, -1, y.shape[2])
+        np.matmul(matrix, x, out=y.reshape(x.shape[0], groups, -1, y.shape[2]))
         if offset is not None:
             y += offset
         return y.reshape(x.shape[0], filters, *out)
-    per_row = int(np.prod(out[1:]))
-    for images, rows in tiles(x.shape[0], x.shape[1] * weight[0, 0].size, out):
-        target = y[images, ..., rows.start * per_row : rows.stop * per_row]
-        made = matrix @ columns_of(seen, images, rows, groups)
-        if offset is None:
-            target[...] = made
-        else:
-            np.add(made, offset, out=target)
+    for images, bands in tiles(len(x), depth, out, weight.size):
+        seen = windows(images_last(x[images]), kernel, stride, dilation)
+        for rows in bands:
+            made = (matrix @ columns_of(seen, rows, groups)).reshape(filters, -1)
+            if offset is not None:
+                made += offset
+            made = made.reshape(filters, -1, seen.shape[-1])
+            y[images, :, rows.start * per_row : rows.stop * per_row] = np.moveaxis(made, -1, 0)
     return y.reshape(x.shape[0], filters, *out)
 
 
@@ -104,17 +109,22 @@ def conv_input_gradient(
     """Gradient of `conv` for its input of this shape: each window gets back weight^T d."""
     rank, filters = d.ndim - 2, weight.shape[0]
     kernel, stride, dilation = weight.shape[2:], per_axis(stride, rank), per_axis(dilation, rank)
-    total: Array = np.zeros((*shape[:2], *padded_sizes(shape[2:], both_ends(pad, rank))), d.dtype)
+    sizes = padded_sizes(shape[2:], both_ends(pad, rank))
+    total: Array = np.empty((*shape[:2], *sizes), d.dtype)
     matrix = weight.reshape(groups, filters // groups, -1).swapaxes(1, 2)
-    for images, rows in tiles(shape[0], shape[1] * weight[0, 0].size, d.shape[2:]):
-        part = d[images, :, rows]
-        parts = matrix @ part.reshape(part.shape[0], groups, filters // groups, -1)
-        add_windows(
-            total[images, :, rows.start * stride[0] :],
-            parts.reshape(part.shape[0], shape[1], *kernel, *part.shape[2:]),
-            stride,
-            dilation,
-        )
+    for images, bands in tiles(shape[0], shape[1] * int(np.prod(kernel)), d.shape[2:], weight.size):
+        part = images_last(d[images])
+        whole: Array = np.zeros((shape[1], *sizes, part.shape[-1]), d.dtype)
+        for rows in bands:
+            given = part[:, rows]
+            parts = matrix @ given.reshape(groups, filters // groups, -1)
+            add_windows(
+                whole[:, rows.start * stride[0] :],
+                parts.reshape(shape[1], *kernel, *given.shape[1:]),
+                stride,
+                dilation,
+            )
+        total[images] = np.moveaxis(whole, -1, 0)
     return padded_backward(total, pad, pad_mode)
 
 
@@ -131,12 +141,14 @@ def conv_weight_gradient(
 ) -> Array:
     """Gradient of `conv` for its weight of this shape: d times the columns of x, over all windows."""
     rank, filters, kernel = x.ndim - 2, shape[0], shape[2:]
-    seen = windows(padded(x, pad, pad_mode), kernel, per_axis(stride, rank), per_axis(dilation, rank))
+    stride, dilation = per_axis(stride, rank), per_axis(dilation, rank)
+    x = padded(x, pad, pad_mode)
     total: Array = np.zeros((groups, filters // groups, shape[1] * int(np.prod(kernel))), x.dtype)
-    for images, rows in tiles(x.shape[0], x.shape[1] * int(np.prod(kernel)), d.shape[2:], total.size):
-        part = d[images, :, rows]
-        part = part.reshape(part.shape[0], groups, filters // groups, -1)
-        total += (part @ columns_of(seen, images, rows, groups).swapaxes(2, 3)).sum(axis=0)
+    for images, bands in tiles(len(x), x.shape[1] * int(np.prod(kernel)), d.shape[2:], total.size):
+        seen, part = windows(images_last(x[images]), kernel, stride, dilation), images_last(d[images])
+        for rows in bands:
+            given = part[:, rows].reshape(groups, filters // groups, -1)
+            total += given @ columns_of(seen, rows, groups).swapaxes(1, 2)
     return total.reshape(shape)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from backends.numpy.kernels.activation import masked
 from backends.numpy.kernels.arrays import Array
 from backends.numpy.kernels.window import (
     Pads,
@@ -65,10 +66,15 @@ def maxpool_backward(
     x = padded(x, ends, value=-np.inf)
     dx: Array = np.zeros(x.shape, d.dtype)
     waiting = np.ones(y.shape, bool)
+    apart = all(s > e * (k - 1) for k, s, e in zip(kernel, stride, dilation, strict=True))
     for _, seen in window_offsets(kernel, stride, dilation, y.shape[2:]):
         won = waiting & (x[(..., *seen)] == y)
-        dx[(..., *seen)] += np.where(won, d, 0)
-        waiting &= ~won
+        won_d = masked(d, won)
+        if apart:
+            dx[(..., *seen)] = won_d
+        else:
+            dx[(..., *seen)] += won_d
+        waiting ^= won
     return dx[(..., *inner)]
 
 

@@ -93,17 +93,23 @@ def window_counts(
     )
 
 
+def images_last(x: Array) -> Array:
+    """[N, C, ...] as [C, ..., N]; a single image is not copied."""
+    return np.ascontiguousarray(np.moveaxis(x, 0, -1))
+
+
 def windows(x: Array, kernel: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...]) -> Array:
-    """All windows of a padded array as a view, [N, C, *kernel, *out]; nothing is copied."""
-    out = window_counts(x.shape[2:], kernel, stride, dilation)
-    steps = x.strides[2:]
+    """All windows of a padded [C, ..., N] as a view, [C, *kernel, *out, N]; nothing is copied."""
+    out = window_counts(x.shape[1:-1], kernel, stride, dilation)
+    first, *steps, last = x.strides
     return np.lib.stride_tricks.as_strided(
         x,
-        (*x.shape[:2], *kernel, *out),
+        (x.shape[0], *kernel, *out, x.shape[-1]),
         (
-            *x.strides[:2],
+            first,
             *(t * d for t, d in zip(steps, dilation, strict=True)),
             *(t * s for t, s in zip(steps, stride, strict=True)),
+            last,
         ),
         writeable=False,
     )
@@ -124,11 +130,11 @@ def window_offsets(
 
 
 def add_windows(total: Array, parts: Array, stride: tuple[int, ...], dilation: tuple[int, ...]) -> None:
-    """The adjoint of `windows`: add [N, C, *kernel, *out] to the places that the windows saw."""
+    """The adjoint of `windows`: add [C, *kernel, *out, N] to the places in [C, ..., N] that they saw."""
     rank = total.ndim - 2
-    kernel, out = parts.shape[2 : 2 + rank], parts.shape[2 + rank :]
+    kernel, out = parts.shape[1 : 1 + rank], parts.shape[1 + rank : -1]
     for place, seen in window_offsets(kernel, stride, dilation, out):
-        total[(..., *seen)] += parts[(slice(None), slice(None), *place)]
+        total[(slice(None), *seen)] += parts[(slice(None), *place)]
 
 
 def overhang(

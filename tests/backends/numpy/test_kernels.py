@@ -79,17 +79,48 @@ def test_tiles_of_any_size_give_the_same(monkeypatch: pytest.MonkeyPatch, tile: 
     np.testing.assert_allclose(conv.channel_sums(d), bt.grad.numpy(), atol=1e-11)
 
 
-def test_columns_stay_bounded() -> None:
-    for images, depth, out in (
+@pytest.mark.parametrize("weights", [0, 10_000, 512 * 4_608])
+@pytest.mark.parametrize(
+    ("images", "depth", "out"),
+    [
         (64, 4_608, (14, 14)),
         (1, 576, (224, 224)),
         (256, 25_088, (1, 1)),
         (2, 27, (4_000_000,)),
-    ):
-        for some, rows in conv.tiles(images, depth, out):
-            numbers = (some.stop - some.start) * (rows.stop - rows.start) * depth * math.prod(out[1:])
+        (64, 25, (28, 28)),
+    ],
+)
+def test_tiles_cover_everything_once_and_stay_bounded(
+    images: int, depth: int, out: tuple[int, ...], weights: int
+) -> None:
+    met = np.zeros((images, out[0]), int)
+    for some, bands in conv.tiles(images, depth, out, weights):
+        for rows in bands:
+            met[some, rows] += 1
+            numbers = met[some, rows].size * depth * math.prod(out[1:])
             assert numbers <= max(conv.TILE, depth * math.prod(out[1:]))
-    assert max(n.stop - n.start for n, _ in conv.tiles(64, 4_608, (2, 2), 512 * 4_608)) == 1
+    assert (met == 1).all()
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_gradients_that_are_not_finite_stay_where_they_belong(stride: int) -> None:
+    x = with_ties()
+    y = pool.maxpool(x, 2, stride=stride)
+    d = np.full(y.shape, INF)
+    xt = torch.tensor(x, requires_grad=True)
+    F.max_pool2d(xt, 2, stride).backward(torch.tensor(d))
+    assert xt.grad is not None
+    np.testing.assert_array_equal(pool.maxpool_backward(d, x, y, 2, stride=stride), xt.grad.numpy())
+    xt.grad = None
+    F.relu6(xt).backward(torch.full_like(xt, NAN))
+    np.testing.assert_array_equal(
+        activation.relu6_backward(np.full_like(x, NAN), F.relu6(xt).detach().numpy()), xt.grad
+    )
+    xt.grad = None
+    F.relu(xt).backward(torch.full_like(xt, INF))
+    np.testing.assert_array_equal(
+        activation.relu_backward(np.full_like(x, INF), F.relu(xt).detach().numpy()), xt.grad
+    )
 
 
 def with_ties() -> np.ndarray:
