@@ -9,16 +9,16 @@ positions lie between two neighbours.  Both follow from the windows alone: field
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from compiler.graph import Graph, Node, Value, Weight
 from compiler.ops.dense import Fc, Rbf
 from compiler.ops.reshape import Flatten, Permute, Reduce, Reshape
+from spec_lang.frozen import frozen
 
 FLOAT32_BYTES = 4
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Field:
     """Receptive field and jump, in input positions per spatial axis."""
 
@@ -26,7 +26,7 @@ class Field:
     jump: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NodeCost:
     """What one node costs.
 

@@ -11,14 +11,12 @@ its place among the inputs).  Values that are stored are normalised: one number 
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import field
 from typing import Any, ClassVar, Self
 
 from spec_lang.diagnostics import nearest
-from spec_lang.frozen import frozen
+from spec_lang.frozen import REQUIRED, field, fields, frozen
 
 
 class Word(str):
@@ -383,15 +381,13 @@ class Arg:
     default: Any
 
 
-def arg(kind: Kind, doc: str, *, default: Any = dataclasses.MISSING, positional: bool = False) -> Any:
+def arg(kind: Kind, doc: str, *, default: Any = REQUIRED, positional: bool = False) -> Any:
     """A field of a declaration.  Arguments before the bar of the reference are `positional`.
 
     `default` is written as in a spec (`1`, `Word("half")`), before normalisation; None means
     that the argument may be left out and is then None.
     """
-    metadata = {"kind": kind, "doc": doc, "positional": positional, "default": default}
-    if default is dataclasses.MISSING:
-        return field(metadata=metadata, kw_only=True)
+    metadata = {"kind": kind, "doc": doc, "positional": positional}
     return field(metadata=metadata, default=default, kw_only=True)
 
 
@@ -436,14 +432,14 @@ class Declared:
         if cached is None:
             cached = tuple(
                 Arg(
-                    f.name,
+                    name,
                     f.metadata["kind"],
                     f.metadata["doc"],
                     f.metadata["positional"],
-                    f.metadata["default"] is dataclasses.MISSING,
-                    None if f.metadata["default"] is dataclasses.MISSING else f.metadata["default"],
+                    f.default is REQUIRED,
+                    None if f.default is REQUIRED else f.default,
                 )
-                for f in dataclasses.fields(cls)  # type: ignore[arg-type]
+                for name, f in fields(cls).items()
                 if "kind" in f.metadata
             )
             cached = tuple(sorted(cached, key=lambda a: not a.positional))

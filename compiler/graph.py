@@ -8,16 +8,16 @@ Nothing changes a graph once it is built; a pass makes another.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
 from compiler.initial import Initialiser, default_initialiser
 from compiler.ops.base import Op, TensorType, WeightSpec
+from spec_lang.frozen import field, frozen, record, replace, unique
 from spec_lang.source import Span
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@unique
 class Value:
     """A tensor: an input of the model, a raw weight, or a result of a node.
 
@@ -35,7 +35,7 @@ class Value:
         return self.type.shape
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@unique
 class Node:
     """A layer applied once.
 
@@ -74,7 +74,7 @@ class Node:
         return self.op.macs(self.input_types, self.output_types)
 
 
-@dataclass(eq=False, slots=True)
+@record
 class Scope:
     """A stretch of the model that a label, a block or a `seq` sets apart.
 
@@ -111,7 +111,7 @@ class Scope:
         return ".".join(steps)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Weight:
     """The declaration of one weight.
 
@@ -141,7 +141,7 @@ class Weight:
         return count
 
 
-@dataclass(frozen=True, eq=False)
+@unique
 class Graph:
     """A model, evaluated.
 

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from compiler.declare import Choice, Declared, Fault, Faults, Given, Int, Real, Word, arg, show
 from spec_lang.diagnostics import Diagnostic, Error, nearest
-from spec_lang.frozen import frozen
+from spec_lang.frozen import frozen, replace
 from spec_lang.limits import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 MAIN_ROLES = ("weight", "norm_weight", "slope")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Initialiser:
     """A rule with its arguments, bound: `he` with `{"distribution": "normal"}`.
 

@@ -6,7 +6,6 @@ import operator
 import os
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ from compiler.unreached import unreached
 from compiler.vocabulary import WORDS
 from spec_lang import syntax as ast
 from spec_lang.diagnostics import Diagnostic, SpecError, nearest
-from spec_lang.frozen import frozen
+from spec_lang.frozen import frozen, replace
 from spec_lang.limits import DEFAULT_LIMITS, Limits
 from spec_lang.parser import parse_expression
 from spec_lang.silence import audible

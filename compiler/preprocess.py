@@ -8,14 +8,13 @@ in `cnnc.preprocess` (NumPy) and in front of an exported ONNX graph.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from compiler.declare import Choice, Context, Declared, Fault, Given, PerAxis, Real, Reals, Word, arg
 from compiler.graph import Graph, Value
 from compiler.ops.base import BATCH
 from spec_lang.diagnostics import Diagnostic, SpecError, nearest
-from spec_lang.frozen import frozen
+from spec_lang.frozen import frozen, replace
 
 #: What an image has that the argument kinds ask for: two spatial axes, three axes.
 IMAGE = Context(spatial=2, rank=3)
@@ -24,7 +23,7 @@ IMAGE = Context(spatial=2, rank=3)
 GREY = (0.299, 0.587, 0.114)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ImageType:
     """An image between two steps; None where the extent depends on the image."""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import html
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from typing import Any
 
 from compiler import cost
@@ -19,9 +18,10 @@ from compiler.ops.base import TensorType
 from compiler.ops.checks import as_tuple, axis_name, by_sizes
 from compiler.ops.dense import Fc
 from compiler.ops.reshape import Flatten
+from spec_lang.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Row:
     """One line: an input, a raw weight, or a layer.
 
@@ -78,7 +78,7 @@ class Row:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Summary:
     """The rows of a model in the order in which they run, and its totals.
 
@@ -330,6 +330,8 @@ def render_plain(summary: Summary) -> str:
 
 def as_data(summary: Summary) -> dict[str, Any]:
     """The summary as plain dictionaries, lists and numbers."""
+    from dataclasses import asdict  # the one place that takes what it takes to import
+
     data = asdict(summary)
     data["memory_bytes"] = summary.memory_bytes
     for row, made in zip(summary.rows, data["rows"], strict=True):

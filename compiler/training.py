@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, ClassVar
 
 from compiler.declare import (
@@ -35,7 +34,7 @@ from compiler.declare import (
     show,
 )
 from spec_lang.diagnostics import Error, nearest
-from spec_lang.frozen import frozen
+from spec_lang.frozen import frozen, replace
 
 
 class TrainingError(Error):

@@ -1,48 +1,159 @@
-"""Frozen dataclasses that cost little to define.
+"""Classes of fields that cost little to define.
 
-`dataclass(frozen=True)` compiles six methods for each class; for all layers together that takes longer
-than everything else between the start of the process and the first line that is read.
+`dataclasses` compiles up to six methods for each class, and its import takes as long as half of ours; for
+all layers together that is longer than everything else between the start of the process and the first
+line that is read.  What is made here has its methods in common instead.
 """
 
 from __future__ import annotations
 
-import dataclasses
-from typing import Any, NoReturn, TypeVar, dataclass_transform
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, dataclass_transform
 
 T = TypeVar("T")
 
+#: What a field has that must be given.
+REQUIRED: Any = type("Required", (), {"__repr__": lambda self: "REQUIRED"})()
 
-@dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field,))
+
+class Field:
+    """What `field` says of a field."""
+
+    def __init__(
+        self,
+        default: Any = REQUIRED,
+        default_factory: Callable[[], Any] | None = None,
+        kw_only: bool = False,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.default, self.default_factory = default, default_factory
+        self.kw_only, self.metadata = kw_only, metadata or {}
+
+
+def field(
+    *,
+    default: Any = REQUIRED,
+    default_factory: Callable[[], Any] | None = None,
+    kw_only: bool = False,
+    metadata: Mapping[str, Any] | None = None,
+) -> Any:
+    """A field with more to it than a default, as `dataclasses.field` is; `default_factory` is `record`'s."""
+    return Field(default, default_factory, kw_only, metadata)
+
+
+def fields(cls: type) -> Mapping[str, Field]:
+    """The fields of a class that is made here, inherited ones first."""
+    found: Mapping[str, Field] = cls._fields  # type: ignore[attr-defined]
+    return found
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
 def frozen(cls: type[T]) -> type[T]:
-    """The class as a frozen dataclass without slots and default factories, its methods shared by all.
+    """The class as a frozen dataclass without slots; its methods are shared by all.
 
-    `dataclasses.fields` and `replace` work; what derives from it is decorated with `frozen` too.
+    `dataclasses.fields` and `replace` work; what derives from it is decorated too.
     """
-    made: Any = dataclasses.dataclass(init=False, repr=False, eq=False)(cls)
-    fields = [one for one in dataclasses.fields(made) if one.init]
-    made._frozen = (
-        tuple(one.name for one in fields if not one.kw_only),
-        {one.name: one.default for one in fields if one.default is not dataclasses.MISSING},
-        {one.name for one in fields},
-    )
-    for method in (__init__, __eq__, __hash__, __repr__, __setattr__, __delattr__):
-        if method.__name__ not in made.__dict__:
-            setattr(made, method.__name__, method)
-    kept: type[T] = made
-    return kept
+    return _made(cls, (__init__, __eq__, __hash__, __repr__, __setattr__, __delattr__))
+
+
+@dataclass_transform(frozen_default=True, eq_default=False, field_specifiers=(field,))
+def unique(cls: type[T]) -> type[T]:
+    """As `frozen`, but compared by identity."""
+    return _made(cls, (__init__, __repr__, __setattr__, __delattr__))
+
+
+@dataclass_transform(eq_default=False, field_specifiers=(field,))
+def record(cls: type[T]) -> type[T]:
+    """As `unique`, but its fields can be set."""
+    return _made(cls, (__init__, __repr__))
+
+
+if TYPE_CHECKING:
+    from dataclasses import replace as replace
+else:
+
+    def replace(one: T, **changes: Any) -> T:
+        """The same with other values in some fields."""
+        cls = type(one)
+        names, old = cls._fields, one.__dict__
+        made = cls.__new__(cls)
+        made.__dict__.update({name: old[name] for name in names})
+        made.__dict__.update(changes)
+        if len(made.__dict__) != len(names):
+            raise TypeError(f"{cls.__name__} takes the fields {', '.join(sorted(names)) or 'none'}")
+        if cls._post_init is not None:
+            made._post_init()
+        return made
+
+
+class _DataclassFields:
+    """`__dataclass_fields__`, made when something outside asks for it."""
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        import dataclasses
+
+        fields = []
+        for name, one in owner._fields.items():  # type: ignore[attr-defined]
+            more: dict[str, Any] = {"kw_only": one.kw_only, "metadata": one.metadata}
+            if one.default_factory is not None:
+                more["default_factory"] = one.default_factory
+            elif one.default is not REQUIRED:
+                more["default"] = one.default
+            fields.append((name, Any, dataclasses.field(**more)))
+        made: Any = dataclasses.make_dataclass(owner.__name__, fields)
+        owner.__dataclass_fields__ = made.__dataclass_fields__  # type: ignore[attr-defined]
+        return made.__dataclass_fields__
+
+
+def _made(cls: type[T], methods: tuple[Callable[..., Any], ...]) -> type[T]:
+    made: Any = cls
+    fields: dict[str, Field] = {}
+    for base in reversed(cls.__mro__[1:]):
+        fields.update(base.__dict__.get("_fields", ()))
+    for name, annotation in cls.__dict__.get("__annotations__", {}).items():
+        if annotation.startswith("ClassVar"):
+            continue
+        one = cls.__dict__.get(name, REQUIRED)
+        if not isinstance(one, Field):
+            one = Field(one)
+        elif one.default is not REQUIRED:
+            setattr(cls, name, one.default)
+        elif name in cls.__dict__:
+            delattr(cls, name)
+        fields[name] = one
+    made._fields = fields
+    made._positional = tuple(name for name, one in fields.items() if not one.kw_only)
+    setattr(cls, "__match_args__", made._positional)  # noqa: B010  (to mypy it is a literal)
+    made._defaults = {name: one.default for name, one in fields.items() if one.default is not REQUIRED}
+    made._factories = {name: one.default_factory for name, one in fields.items() if one.default_factory}
+    made._post_init = getattr(cls, "__post_init__", None)
+    made.__dataclass_fields__ = _DataclassFields()
+    for method in methods:
+        if method.__name__ not in cls.__dict__:
+            setattr(cls, method.__name__, method)
+    return cls
 
 
 def __init__(self: Any, *values: Any, **named: Any) -> None:
-    positional, defaults, names = self._frozen
-    given = dict(zip(positional, values, strict=False))
-    made = {**defaults, **given, **named}
-    if len(values) > len(positional) or made.keys() != names or not given.keys().isdisjoint(named):
-        raise TypeError(f"{type(self).__name__} takes the fields {', '.join(sorted(names)) or 'none'}")
-    self.__dict__.update(made)
+    own = self.__dict__
+    own.update(zip(self._positional, values))  # noqa: B905  (what is too much is found below)
+    own.update(named)
+    given = len(own)
+    if given != len(self._fields):
+        for name, default in self._defaults.items():
+            own.setdefault(name, default)
+        for name, make in self._factories.items():
+            if name not in own:
+                own[name] = make()
+    if given != len(values) + len(named) or own.keys() != self._fields.keys():
+        raise TypeError(f"{type(self).__name__} takes the fields {', '.join(sorted(self._fields)) or 'none'}")
+    if self._post_init is not None:
+        self._post_init()
 
 
 def _values(self: Any) -> tuple[Any, ...]:
-    return tuple(getattr(self, name) for name in self.__dataclass_fields__)
+    own = self.__dict__
+    return tuple([own[name] for name in self._fields])
 
 
 def __eq__(self: Any, other: object) -> bool:
@@ -54,13 +165,17 @@ def __hash__(self: Any) -> int:
 
 
 def __repr__(self: Any) -> str:
-    shown = ", ".join(f"{one.name}={getattr(self, one.name)!r}" for one in dataclasses.fields(self))
+    shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in self._fields)
     return f"{type(self).__name__}({shown})"
 
 
 def __setattr__(self: Any, name: str, value: Any) -> NoReturn:
-    raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
+    from dataclasses import FrozenInstanceError
+
+    raise FrozenInstanceError(f"cannot assign to field {name!r}")
 
 
 def __delattr__(self: Any, name: str) -> NoReturn:
-    raise dataclasses.FrozenInstanceError(f"cannot delete field {name!r}")
+    from dataclasses import FrozenInstanceError
+
+    raise FrozenInstanceError(f"cannot delete field {name!r}")

@@ -6,13 +6,12 @@ All that is wrong with a text is reported in one run, as one `SpecError`.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import Any
 
 from spec_lang import brackets
 from spec_lang.build import Builder
 from spec_lang.diagnostics import Diagnostic, SpecError, in_order
-from spec_lang.frozen import frozen
+from spec_lang.frozen import frozen, replace
 from spec_lang.lalr import MOST_FAILURES, Automaton, executable
 from spec_lang.lexer import Token, tokenize
 from spec_lang.limits import DEFAULT_LIMITS, Limits

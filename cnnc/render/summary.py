@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from compiler import summary as plain
 from compiler.summary import HEADINGS, NUMERIC, cells, render_html, render_plain, summarise, totals
+from spec_lang.frozen import fields, frozen
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _DISPENSABLE = ("jump", "biases", "receptive field", "arguments", "MACs", "memory", "layer")
 
 
-@dataclass(frozen=True)
+@frozen
 class Summary(plain.Summary):
     """`rows` and totals as data (see `compiler.summary`), and three ways to look at them."""
 
@@ -52,7 +52,7 @@ class Summary(plain.Summary):
 def summary_of(graph: Graph) -> Summary:
     """The summary of a graph."""
     data = summarise(graph)
-    return Summary(*(getattr(data, field.name) for field in fields(plain.Summary)))
+    return Summary(*(getattr(data, name) for name in fields(plain.Summary)))
 
 
 def fitting(lines: list[dict[str, str]], width: int) -> tuple[list[str], list[dict[str, str]]]:

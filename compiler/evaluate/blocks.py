@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from compiler.declare import Given, Word
@@ -25,6 +24,7 @@ from compiler.evaluate.values import (
 from compiler.graph import Scope, Value
 from spec_lang import syntax as ast
 from spec_lang.diagnostics import Label, nearest
+from spec_lang.frozen import replace
 from spec_lang.source import Span
 
 #: Steps that one application of a block costs.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from compiler.declare import Given, Word
@@ -34,6 +33,7 @@ from compiler.evaluate.values import (
 )
 from spec_lang import syntax as ast
 from spec_lang.diagnostics import nearest
+from spec_lang.frozen import replace
 
 #: Steps that a call of a function costs beyond its expressions.
 CALL_STEPS = 10

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from compiler.evaluate.paths import Namer, Paths
@@ -14,6 +13,7 @@ from compiler.graph import GraphBuilder, Scope, Typing, Value
 from compiler.ops import OPS
 from spec_lang import syntax as ast
 from spec_lang.diagnostics import Diagnostic, Label
+from spec_lang.frozen import field, record, replace
 from spec_lang.limits import Limits
 from spec_lang.source import Span
 
@@ -28,7 +28,7 @@ MAX_ERRORS = 50
 MAX_NAMES = 50_000_000
 
 
-@dataclass(eq=False)
+@record
 class Frame:
     """One run of a block's or model's body: what `in` and `output` mean there."""
 
@@ -166,7 +166,7 @@ class Run:
             )
 
 
-@dataclass
+@record
 class Sections:
     """What the sections of a model say, for the end of its evaluation."""
 
@@ -177,7 +177,7 @@ class Sections:
     init_rules: list[tuple[ast.InitRule, Any]] = field(default_factory=list)
 
 
-@dataclass(slots=True)
+@record
 class Context:
     """Where we stand: names, the flow, the path, the scope, the frame."""
 

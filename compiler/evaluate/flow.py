@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from compiler.evaluate import arithmetic, calls, sections
@@ -42,6 +41,7 @@ from compiler.graph import Scope, Value
 from compiler.ops import OPS
 from spec_lang import syntax as ast
 from spec_lang.diagnostics import Label, nearest
+from spec_lang.frozen import replace
 
 #: Steps that a statement costs beyond its expressions, and that a group does.
 STATEMENT_STEPS = 5

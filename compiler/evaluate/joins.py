@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from compiler.declare import Given
 from compiler.evaluate.context import Context, Flow
@@ -17,6 +16,7 @@ from compiler.graph import Scope, Value
 from compiler.ops import OPS
 from compiler.ops.base import Op
 from spec_lang import syntax as ast
+from spec_lang.frozen import replace
 from spec_lang.source import Span
 
 JOINS = tuple([name for name, op in OPS.items() if op.arity is None])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -18,6 +17,7 @@ from compiler.graph import Typing, Value
 from compiler.ops.base import Op
 from spec_lang import syntax as ast
 from spec_lang.diagnostics import Label
+from spec_lang.frozen import replace
 from spec_lang.limits import Limits
 from spec_lang.source import Span
 

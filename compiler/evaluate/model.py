@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 from compiler.declare import Faults, Given
@@ -29,7 +28,7 @@ from compiler.preprocess import fault_in
 from compiler.training import bind_settings
 from spec_lang import syntax as ast
 from spec_lang.diagnostics import Diagnostic
-from spec_lang.frozen import frozen
+from spec_lang.frozen import frozen, replace
 from spec_lang.limits import DEFAULT_LIMITS, Limits
 
 

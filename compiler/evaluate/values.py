@@ -7,13 +7,13 @@ of a block's parameter does).  A tensor is its `Value` in the graph.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from compiler.declare import Given, Word, show
 from compiler.graph import Value
 from compiler.ops.base import Op
 from spec_lang import syntax as ast
+from spec_lang.frozen import field, record, unique
 from spec_lang.source import Span
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def _key(given: tuple[Given, ...]) -> tuple[tuple[str | None, Any], ...]:
     return tuple([(one.name, one.value) for one in given])
 
 
-@dataclass(frozen=True, eq=False)
+@unique
 class LayerValue:
     """A layer with some of its arguments: `relu`, `leakyrelu(0.1)`."""
 
@@ -87,7 +87,7 @@ class LayerValue:
         return hash(self.op)
 
 
-@dataclass(frozen=True, eq=False)
+@unique
 class BlockValue:
     """A block with some of its arguments: `Bottleneck(groups = 32)`."""
 
@@ -111,7 +111,7 @@ class BlockValue:
         return hash(id(self.block))
 
 
-@dataclass(eq=False)
+@record
 class SharedValue:
     """A layer, block or group declared with `shared`: its weights exist once, at `path`.
 
@@ -133,7 +133,7 @@ class SharedValue:
         return f"shared {self.label}"
 
 
-@dataclass(frozen=True, eq=False)
+@unique
 class FunctionValue:
     """`let f(x) = body`, with the names that it can see."""
 
@@ -146,7 +146,7 @@ class FunctionValue:
         return f"the function {self.function.name}"
 
 
-@dataclass(eq=False)
+@record
 class TensorArray:
     """The tensors that `as x[i, j]` has kept so far, by index."""
 

@@ -8,16 +8,15 @@ one per weight use in convolutions and fully connected layers, nothing elsewhere
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 from compiler.declare import Arg, Context, Declared, Fault, Flag, Given, Tensor, arg
-from spec_lang.frozen import frozen
+from spec_lang.frozen import frozen, replace
 
 BATCH = "batch"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TensorType:
     """The type of a tensor: extents without the batch axis, channels first.
 
@@ -62,7 +61,7 @@ class TensorType:
         return "[" + ", ".join(map(str, self.shape)) + "]"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WeightSpec:
     """A tensor that a layer owns.
 
@@ -82,7 +81,7 @@ class WeightSpec:
         return self.role not in ("running_mean", "running_var", "constant")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Window:
     """How an output position sees the input, per spatial axis: extent, stride, begin pad."""
 

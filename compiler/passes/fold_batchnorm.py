@@ -19,13 +19,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from compiler.graph import Graph, Node, Scope, Weight
 from compiler.initial import default_initialiser
 from compiler.ops.conv import Conv
 from compiler.ops.norm import BatchNorm
+from spec_lang.frozen import replace
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,9 +10,9 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
 
 from compiler.graph import Graph, Node, restrict
+from spec_lang.frozen import replace
 
 
 def remove_dead_code(graph: Graph) -> tuple[Graph, bool]:

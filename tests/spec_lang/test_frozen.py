@@ -8,7 +8,7 @@ import pickle
 
 import pytest
 
-from spec_lang.frozen import frozen
+from spec_lang.frozen import field, fields, frozen, record, replace, unique
 
 
 @frozen
@@ -17,7 +17,7 @@ class Ours:
 
     first: int
     second: tuple[int, ...] = (1, 2)
-    third: str = dataclasses.field(kw_only=True, default="x")
+    third: str = field(kw_only=True, default="x")
 
 
 @frozen
@@ -55,7 +55,9 @@ def test_they_are_compared_shown_hashed_and_copied_by_their_fields():
     one, same, other = Ours(1), Ours(1, (1, 2)), Ours(1, third="y")
     assert one == same and hash(one) == hash(same) and one != other and one != Derived(1)
     assert repr(one) == repr(Theirs(1)).replace("Theirs", "Ours")
-    assert dataclasses.replace(one, third="y") == other
+    assert dataclasses.replace(one, third="y") == replace(one, third="y") == other
+    with pytest.raises(TypeError):
+        replace(one, other=1)
     assert pickle.loads(pickle.dumps(one)) == copy.deepcopy(one) == one
     assert Derived(1, (2,), 3.0).fourth == 3.0 and Derived.__match_args__ == ("first", "second", "fourth")
 
@@ -65,3 +67,43 @@ def test_they_cannot_be_changed():
         Ours(1).first = 2
     with pytest.raises(dataclasses.FrozenInstanceError):
         del Ours(1).first
+
+
+@unique
+class Place:
+    """Compared by identity, checked when it is made."""
+
+    name: str
+
+    def __post_init__(self):
+        if not self.name:
+            raise ValueError("a place has a name")
+
+
+@record
+class Pile:
+    """Holds a list of its own."""
+
+    name: str = "pile"
+    items: list[int] = field(default_factory=list)
+
+
+def test_what_is_unique_is_equal_to_itself_alone():
+    one = Place("a")
+    assert one == one and one != Place("a") and len({one, Place("a")}) == 2
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        one.name = "b"
+    with pytest.raises(ValueError, match="has a name"):
+        Place("")
+    with pytest.raises(ValueError, match="has a name"):
+        replace(one, name="")
+
+
+def test_a_record_can_be_changed_and_shares_nothing():
+    one, other = Pile(), Pile("second")
+    one.items.append(1)
+    one.name = "first"
+    assert (one.name, one.items, other.name, other.items) == ("first", [1], "second", [])
+    assert dataclasses.replace(one, name="third").items is replace(one, name="third").items is one.items
+    assert list(fields(Pile)) == [f.name for f in dataclasses.fields(Pile)] == ["name", "items"]
+    assert dataclasses.asdict(one) == {"name": "first", "items": [1]}
