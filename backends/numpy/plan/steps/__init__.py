@@ -1,0 +1,1 @@
+"""Units made into steps: a family a file, the same families as the kernels have."""
