@@ -69,7 +69,7 @@ def open_spec(target: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS) -
     """Read a spec by path, `path:Model` or shipped name.  Raises `SpecError`."""
     text = os.fsdecode(target)
     path, model = text, None
-    known = shipped().get(text)
+    known = shipped().get(text) if text.isidentifier() else None
     if known is not None and not os.path.isfile(text):  # a folder of that name is in nobody's way
         loader = Loader(limits)
         module = loader.open(known.path, f"specs/{known.file}")

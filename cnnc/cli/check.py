@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from cnnc.cli.common import out, parsed_settings, set_option
-from cnnc.cli.failures import FINE, WRONG, show
+from cnnc.cli import quick
+from cnnc.cli.common import parsed_settings, set_option
 
 
 @click.command("check")
@@ -19,20 +19,4 @@ def verb(specs: tuple[str, ...], as_json: bool, strict: bool, settings: tuple[st
     All models of a file are checked, but for those with parameters that have no default; file.cnn:Name
     checks one.  The exit status is 1 if there are errors; warnings leave it 0.
     """
-    from compiler.load import check
-    from spec_lang.render import escape, render_json
-
-    values = parsed_settings(settings)
-    found = []
-    for spec in specs:
-        diagnostics = check(spec, settings=values, strict=strict)
-        found += diagnostics
-        if not as_json and not any(d.is_error for d in diagnostics):
-            warnings = len(diagnostics)
-            counted = "" if not warnings else f", {warnings} warning{'s' if warnings > 1 else ''}"
-            out(f"{escape(spec)}: no errors{counted}")
-    if as_json:
-        out(render_json(found))
-    else:
-        show(found)
-    return WRONG if any(d.is_error for d in found) else FINE
+    return quick.check(specs, parsed_settings(settings), as_json=as_json, strict=strict)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from cnnc.cli.failures import Usage
+from cnnc.cli.output import note as note
+from cnnc.cli.output import out as out
 from spec_lang.diagnostics import Diagnostic
 
 if TYPE_CHECKING:
@@ -84,15 +85,3 @@ def read_weights(path: str, graph: Graph, *, training: bool = False) -> Loaded:
     for line in loaded.notes:
         note(f"note: {line}")
     return loaded
-
-
-def out(text: str) -> None:
-    """Print text on standard output."""
-    sys.stdout.write(text if text.endswith("\n") else text + "\n")
-
-
-def note(text: str) -> None:
-    """Print a line about what happened on standard error; names of files and weights are shown escaped."""
-    from spec_lang.render import escape
-
-    print(escape(text), file=sys.stderr)

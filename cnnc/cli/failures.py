@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
-
-import click
+from typing import TYPE_CHECKING, Any
 
 from spec_lang.diagnostics import Diagnostic, Error, nearest
+
+if TYPE_CHECKING:
+    import click
 
 FINE, WRONG, USAGE, ENVIRONMENT, DEFECT = 0, 1, 2, 3, 70
 INTERRUPTED, TERMINATED = 130, 143
@@ -37,14 +39,16 @@ def show(diagnostics: Iterable[Diagnostic]) -> None:
 
 def report(problem: BaseException, debug: bool = False) -> int:
     """Say what went wrong, and give the exit status.  A traceback only with `debug`."""
-    if isinstance(problem, click.exceptions.Exit):
-        return problem.exit_code
+    click = _click()
+    if click is not None and isinstance(problem, click.Exit):
+        code: int = problem.exit_code
+        return code
     if isinstance(problem, BrokenPipeError):
         _silence_stdout()
         return FINE
     if isinstance(problem, SystemExit):
         return problem.code if isinstance(problem.code, int) else FINE
-    if isinstance(problem, click.exceptions.NoArgsIsHelpError):
+    if click is not None and isinstance(problem, click.NoArgsIsHelpError):
         print(problem.ctx.get_help(), file=sys.stderr)
         return USAGE
     if debug:
@@ -65,9 +69,10 @@ def report(problem: BaseException, debug: bool = False) -> int:
 def _judge(problem: BaseException) -> tuple[int, tuple[Diagnostic, ...]]:
     if isinstance(problem, Error):
         return _status_of(problem.diagnostics), problem.diagnostics
-    if isinstance(problem, click.ClickException):
+    click = _click()
+    if click is not None and isinstance(problem, click.ClickException):
         return USAGE, (_usage(problem),)
-    if isinstance(problem, (KeyboardInterrupt, click.Abort)):
+    if isinstance(problem, KeyboardInterrupt) or (click is not None and isinstance(problem, click.Abort)):
         return INTERRUPTED, ()
     if isinstance(problem, Terminated):
         return TERMINATED, ()
@@ -96,11 +101,19 @@ def _status_of(diagnostics: tuple[Diagnostic, ...]) -> int:
     return WRONG
 
 
+def _click() -> Any:
+    """Click's exceptions, if they have been imported; else nothing of it can have been raised."""
+    found = sys.modules.get("click.exceptions")
+    return found if hasattr(found, "Exit") else None  # the last one: an import may have been interrupted
+
+
 def _usage(problem: click.ClickException) -> Diagnostic:
     """Click's complaint in our form, with the nearest option."""
     context = getattr(problem, "ctx", None)
     command = context.command_path if context is not None else "cnnc"
     help = f"`{command} --help` says what there is"
+    import click
+
     if isinstance(problem, click.NoSuchOption) and context is not None:
         known = [
             o

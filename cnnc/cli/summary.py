@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
-from cnnc.cli.common import load, out, set_option, spec_argument
+from cnnc.cli import quick
+from cnnc.cli.common import parsed_settings, set_option, spec_argument
 
 
 @click.command("summary")
@@ -20,17 +19,4 @@ def verb(spec: str, as_json: bool, training: bool, settings: tuple[str, ...]) ->
     Output volume, memory, weights, multiply-adds, receptive field and jump. Memory counts numbers; the
     weights are shown as a formula and a number, without biases.
     """
-    from cnnc.render.summary import summary_of
-
-    made = summary_of(load(spec, settings, training=training))
-    if as_json:
-        from compiler.summary import to_json
-
-        out(to_json(made))
-    elif sys.stdout.isatty():
-        from rich.console import Console
-
-        Console().print(made)
-    else:
-        out(str(made))
-    return 0
+    return quick.summary(spec, parsed_settings(settings), as_json=as_json, training=training)

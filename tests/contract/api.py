@@ -14,7 +14,7 @@ import cnnc
 
 def call(argv: Sequence[str]) -> dict[str, Any]:
     """Codes and first place of what the API raises (or `check` gives), and the class of the exception."""
-    from cnnc.cli import application
+    from cnnc.cli.commands import application
 
     command = application.get_command(click.Context(application), argv[0])
     assert command is not None
