@@ -96,6 +96,8 @@ class Backend(ABC):
     dtypes: ClassVar[tuple[str, ...]] = ("float32",)
     #: Packages that `load` imports, by the names under which they are imported.
     needs: ClassVar[tuple[str, ...]] = ()
+    #: Whether `plan` gives a model that infers faster than that of `load`.
+    plans: ClassVar[bool] = False
 
     @abstractmethod
     def covers(self) -> frozenset[type[Op]]:
@@ -108,6 +110,16 @@ class Backend(ABC):
     @abstractmethod
     def load(self, graph: Graph, weights: Mapping[str, Array], dtype: str = "float32") -> Runnable:
         """A model that runs with these weights.  E601 for a dtype that it lacks."""
+
+    def plan(self, graph: Graph, weights: Mapping[str, Array], dtype: str = "float32") -> Runnable:
+        """A model for inference alone, made for speed; E616 where there is none beside that of `load`."""
+        raise BackendError(
+            Diagnostic(
+                "E616",
+                f"the backend `{self.name}` has no planned mode",
+                help=(f"`{self.name}` runs without it",),
+            )
+        )
 
     def trainer(self, graph: Graph, weights: Mapping[str, Array], settings: Any, seed: int) -> Trainer:
         """A trainer for the settings of `compiler.training`; E603 where the backend does not train."""

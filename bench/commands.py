@@ -98,7 +98,7 @@ def forward(rounds: int, threads: int) -> Iterator[Line]:
         inputs = _inputs(graph, batch)
         models = {
             "torch": cnnc.runnable(graph, "torch", weights),
-            "numpy": cnnc.runnable(graph, "numpy", weights),
+            "numpy": cnnc.runnable(graph, "numpy", weights, planned=True),
             "onnxruntime": OnnxBackend().load(graph, weights, threads=threads),
         }
         found = against("torch", {of: partial(model.run, inputs) for of, model in models.items()}, rounds)
@@ -120,7 +120,7 @@ def reference(rounds: int, threads: int) -> Iterator[Line]:
         inputs = _inputs(graph, 1)
         (content,) = cnnc.generate(graph, "onnx", weights).values()
         evaluator = ReferenceEvaluator(onnx.load_from_string(content))
-        model = cnnc.runnable(graph, "numpy", weights)
+        model = cnnc.runnable(graph, "numpy", weights, planned=True)
         peer, ours = "ONNX ReferenceEvaluator", f"{name}, batch 1, NumPy"
         found = against(peer, {
             peer: lambda evaluator=evaluator, inputs=inputs: evaluator.run(None, inputs),

@@ -66,16 +66,34 @@ def summary(graph: Graph) -> Summary:
     return summary_of(graph)
 
 
-def runnable(graph: Graph, backend: str, weights: Mapping[str, Array], dtype: str = "float32") -> Runnable:
+def runnable(
+    graph: Graph,
+    backend: str,
+    weights: Mapping[str, Array],
+    dtype: str = "float32",
+    *,
+    planned: bool = False,
+) -> Runnable:
     """A model that runs: `run({"image": x})` gives its outputs by name.
 
-    `backend` is `numpy`, `torch`, `onnx` or one from outside; arrays have the batch in front, (N, C, H, W).
+    Args:
+        graph: the model.
+        backend: `numpy`, `torch`, `onnx` or one from outside.  Arrays have the batch in front, (N, C, H, W).
+        weights: dotted name -> array.
+        dtype: `float32`, or `float64` where the backend has it.
+        planned: for inference alone, and faster: a plan that is made for the shapes of the inputs when
+            they first come.  `numpy` has it; without it, `numpy` runs the file that `cnnc compile`
+            writes, the reference.
+
+    Raises:
+        SpecError: E600 a layer that the backend lacks.
+        BackendError: E601 a dtype and E616 a planned mode that it lacks, E604, E605, E608.
     """
     from backends.base import backend as find
 
     found = find(backend)
     found.check(graph, dtype)
-    return found.load(graph, weights, dtype)
+    return (found.plan if planned else found.load)(graph, weights, dtype)
 
 
 def generate(

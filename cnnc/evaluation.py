@@ -156,6 +156,6 @@ def _logits(graph: Graph, weights: Weights,
     model = logits_graph(replace(graph, training_graph=None))
     found = find_backend(backend)
     found.check(model)
-    runnable: Runnable = found.load(model, weights)
+    runnable: Runnable = (found.plan if found.plans else found.load)(model, weights)
     [name], [output] = model.inputs, model.outputs
     return lambda images: runnable.run({name: images})[output]

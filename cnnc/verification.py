@@ -1,10 +1,10 @@
 """Do all backends compute the same network?  Does this ONNX file?
 
-The answer is what NumPy gives in float64.  Another backend in float64 must agree to 1e-8 of the
-largest number of an output: mistakes of logic show there, rounding does not.  In float32 each must
-agree to 2e-5, or, where the network itself amplifies rounding, to 20 times the error that
-another backend (PyTorch where there is one) makes on it; that allowance ends at 1e-2, so that
-no backend's own mistake can excuse another's.
+The answer is what NumPy gives in float64.  Another backend in float64, and NumPy's own planned
+mode, must agree to 1e-8 of the largest number of an output: mistakes of logic show there, rounding
+does not.  In float32 each must agree to 2e-5, or, where the network itself amplifies rounding, to
+20 times the error that another backend (PyTorch where there is one) makes on it; that allowance
+ends at 1e-2, so that no backend's own mistake can excuse another's.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ from spec_lang.diagnostics import Diagnostic
 EXACT = 1e-8
 SINGLE = 2e-5
 ALLOWANCE, LARGEST_ALLOWANCE = 20.0, 1e-2
+
+#: Behind the name of a backend: its planned mode.
+PLANNED = " planned"
 
 Array = NDArray[np.floating[Any]]
 Arrays = Mapping[str, Array]
@@ -92,14 +95,15 @@ def verify(graph: Graph, weights: Arrays | None = None, *, seed: int = 0,
     trials = trials_of(graph, seed)
     reference = _reference(names)
     comparisons: list[Comparison] = []
+    participants = [*names, *(f"{name}{PLANNED}" for name in names if backend(name).plans)]
     singles = _Singles(graph, chosen, names, trials)
     answer(graph, chosen, trials, reference)
-    for name in names:
-        if name != reference and "float64" in backend(name).dtypes:
-            results = outcomes(backend(name).load(graph, chosen, "float64"), trials)
+    for name in participants:
+        if name != reference and "float64" in backend(name.removesuffix(PLANNED)).dtypes:
+            results = outcomes(_model(name, graph, chosen, "float64"), trials)
             for trial, result in zip(trials, results, strict=True):
                 comparisons += judge(f"{name} float64", trial, result, EXACT)
-    for name in names:
+    for name in participants:
         comparisons += singles.judged(name)
     return Report(graph.name, tuple(comparisons), (*notes, *_blind(trials)))
 
@@ -150,6 +154,12 @@ def allowed(other: Comparison) -> float:
     return max(SINGLE, min(ALLOWANCE * measured, LARGEST_ALLOWANCE))
 
 
+def _model(name: str, graph: Graph, weights: Arrays, dtype: str) -> Runnable:
+    """A backend's model, or its planned one where the name says so."""
+    found = backend(name.removesuffix(PLANNED))
+    return (found.plan if name.endswith(PLANNED) else found.load)(graph, weights, dtype)
+
+
 class _Singles:
     """The float32 results of every backend, each computed once and when it is needed."""
 
@@ -159,7 +169,7 @@ class _Singles:
 
     def of(self, name: str) -> list[Arrays]:
         if name not in self._results:
-            model = backend(name).load(self._graph, self._weights, "float32")
+            model = _model(name, self._graph, self._weights, "float32")
             self._results[name] = outcomes(model, self._trials, "float32")
         return self._results[name]
 

@@ -1,4 +1,4 @@
-"""The NumPy backend: what is run is the file that is written."""
+"""The NumPy backend: what is run is the file that is written, or a plan (see `plan/`) for inference alone."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ class NumpyBackend(Backend):
 
     name: ClassVar[str] = "numpy"
     dtypes: ClassVar[tuple[str, ...]] = ("float32", "float64")
+    plans: ClassVar[bool] = True
 
     def covers(self) -> frozenset[type[Op]]:
         return frozenset(EMITTERS)
@@ -38,6 +39,12 @@ class NumpyBackend(Backend):
     def load(self, graph: Graph, weights: Mapping[str, Array], dtype: str = "float32") -> NumpyRunnable:
         self.check(graph.with_training, dtype)
         return NumpyRunnable(graph, weights, dtype)
+
+    def plan(self, graph: Graph, weights: Mapping[str, Array], dtype: str = "float32") -> Runnable:
+        from backends.numpy.plan import PlannedRunnable
+
+        self.check(graph, dtype)
+        return PlannedRunnable(graph, weights, dtype)
 
     def trainer(self, graph: Graph, weights: Mapping[str, Array], settings: Any, seed: int) -> Trainer:
         from backends.numpy.train import NumpyTrainer

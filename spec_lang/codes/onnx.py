@@ -75,4 +75,8 @@ The file's inputs and outputs are not those of the spec: names, element types or
 Comparing needs two that compute the same model.  With only NumPy installed there is one; install
 `cnnc[torch]` or `cnnc[onnx]`.
 """),
+    Code("E616", "no planned mode", """
+`planned = True` asks for a model that is arranged for fast inference.  The NumPy backend has one; the
+others run as fast as they do without it.
+"""),
 )

@@ -12,7 +12,7 @@ from tests.generator.meaning import accepted, formatted
 from tests.generator.numbers import Numbers
 from tests.generator.shrink import shrunk
 
-STAGES = ("fmt", "forward", "gradients", "training", "onnx", "passes", "sizes", "transforms")
+STAGES = ("fmt", "forward", "planned", "gradients", "training", "onnx", "passes", "sizes", "transforms")
 
 
 def examine(text: str, seed: int = 0, stages: Collection[str] = STAGES) -> Examined:

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from backends.base import backend
+from backends.numpy.plan import PlannedRunnable
 from backends.numpy.runnable import NumpyRunnable
 from backends.onnx.runnable import OnnxRunnable
 from backends.torch.runnable import TorchRunnable
@@ -105,6 +106,23 @@ class Numbers:
             first = {name: array[:1] for name, array in self.answer.items()}
             self.agree("a batch of one", self.numpy.run(alone), first)
             self.agree("a batch of one, torch", self.torch.run(alone), first)
+
+    def planned(self) -> None:
+        """NumPy's planned mode: the numbers of the reference, whatever its buffers held before."""
+        model = PlannedRunnable(self.graph, self.weights, "float64")
+        self.agree("planned mode", model.run(self.inputs), self.answer)
+        alone = {name: array[:1] for name, array in self.inputs.items()}
+        if all(v.type.rows == "batch" for v in self.graph.inputs.values()):
+            first = {name: array[:1] for name, array in self.answer.items()}
+            self.agree("planned mode, a batch of one", model.run(alone), first)
+        poison(model)
+        self.agree("planned mode, used before", model.run(self.inputs), self.answer)
+        shapes = another_size(self.graph)
+        if shapes is not None:
+            inputs = inputs_of(self.graph, self.made.seed, shapes)
+            self.agree("planned mode, another size", model.run(inputs), self.numpy.run(inputs))
+        single = {name: array.astype(np.float32) for name, array in self.inputs.items()}
+        self.within_single("planned mode, float32", PlannedRunnable(self.graph, self.weights).run(single))
 
     def gradients(self) -> None:
         self.backward(training=False)
@@ -296,6 +314,13 @@ class Numbers:
                 self.made.found(f"{name}: weights", "other shapes")
                 continue
             self.agree(name, NumpyRunnable(changed, renamed, "float64").run(self.inputs), self.answer, 1e-11)
+
+
+def poison(model: PlannedRunnable) -> None:
+    """Not-a-number into all memory of its plans."""
+    for plan in model.plans():
+        for memory in plan.memory:
+            memory.fill(0xFF)
 
 
 def _statistics(node: Any, inputs: Mapping[str, Array]) -> int:

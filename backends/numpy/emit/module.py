@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import PurePath
 
+from backends.layout import Bracket, lines_of
+from backends.notes import described, flow
 from backends.numpy.emit.base import Call, shown
 from backends.numpy.emit.body import Body, Statement
 from backends.numpy.include import included, kernels
 from backends.writer import Names, Writer, comment, identifier, literal
 from compiler.graph import Graph, Value
+from compiler.ops.checks import listed
 from compiler.ops.dropout import Dropout
 from compiler.ops.norm import BatchNorm
 from compiler.passes.remove_dead_code import remove_dead_code
 
+#: The line length of the kernels, which the class has too.
 _WIDTH = 110
-_REMARKS = 88  # where remarks stand at most, if they are aligned
 
 
 def class_name(graph: Graph) -> str:
@@ -67,12 +69,14 @@ def _live(graph: Graph) -> Graph:
 
 def _write_header(writer: Writer, graph: Graph, body: Body, protocols: str) -> None:
     # Foreign text stands on the third line or later: Python reads `coding:` in the first two.
-    source = PurePath(graph.source_name).name
     writer.line('"""A convolutional network in NumPy, forward and backward.')
     writer.blank()
-    origin = f" of {comment(source)}" if source else ""
-    writer.line(f"Model `{comment(graph.name)}`{origin}, written by cnnc {_version()}.")
-    writer.line(f"Parameters: {graph.params:,}.  Multiply-accumulates for one image: {graph.macs:,}.")
+    doc = comment(" ".join(graph.doc.split()))
+    for line in textwrap.wrap(f"{comment(graph.name)}: {doc}" if doc else "", _WIDTH - 2):
+        writer.line(line)
+    for line in described(graph):
+        writer.line(line)
+    writer.line(f"Written by cnnc {_version()}.")
     writer.blank()
     writer.line(f"    model = {class_name(graph)}(weights)  # a mapping from dotted name to array")
     writer.line(
@@ -83,10 +87,12 @@ def _write_header(writer: Writer, graph: Graph, body: Body, protocols: str) -> N
     writer.line("from __future__ import annotations")
     writer.blank()
     writer.line(f"from collections.abc import {protocols}")
+    writer.line("from typing import Any, TypeAlias")
     writer.blank()
     writer.line("import numpy as np")
     writer.blank()
-    writer.line("Array = np.ndarray")
+    writer.line("# np.ndarray; NumPy's own types do not follow one of any rank through computed indices.")
+    writer.line("Array: TypeAlias = Any")
     writer.line("Arrays = dict[str, Array]")
 
 
@@ -155,7 +161,7 @@ def _write_class(writer: Writer, graph: Graph, body: Body) -> None:
 
 
 def _write_docstring(writer: Writer, graph: Graph, body: Body, drops: bool) -> None:
-    doc = comment(" ".join(graph.doc.split())) or f"The model `{comment(graph.name)}`."
+    doc = comment(" ".join(graph.doc.split())) or f"The model `{comment(graph.name)}`: {flow(graph)}."
     first, *rest = textwrap.wrap(doc, _WIDTH - 12)
     writer.line(f'"""{first}')
     for line in rest:
@@ -185,19 +191,23 @@ def _write_table(writer: Writer, name: str, rows: Sequence[str], brackets: str) 
     writer.line(brackets[1])
 
 
-def _signature(name: str, parameters: Iterable[str], options: str, result: str) -> str:
-    return f"def {name}(self, {', '.join(f'{p}: Array' for p in parameters)}, *, {options}) -> {result}:"
+def _write_signature(writer: Writer, name: str, parameters: Sequence[str], result: str) -> None:
+    """`def name(self, ...) -> result:`, with a parameter a line where it is too long for one."""
+    tree = Bracket("(", ("self", *parameters), ")")
+    for line in lines_of(f"def {name}", tree, f" -> {result}:", 1, width=_WIDTH):
+        writer.line(line[4:])
 
 
 def _write_forward(writer: Writer, graph: Graph, body: Body, training_only: Sequence[str]) -> None:
     result = "Array" if body.single is not None else "Arrays"
-    _write_long(
-        writer,
-        _signature("forward", body.parameters, "training: bool = False, keep: bool | None = None", result),
-    )
+    options = ("*", "training: bool = False", "keep: bool | None = None")
+    _write_signature(writer, "forward", [*(f"{p}: Array" for p in body.parameters), *options], result)
     with writer.indent():
-        writer.line(f'"""{_result_words(graph, body)}')
+        writer.line(f'"""{"The output" if body.single is not None else "The outputs by name"}.')
         writer.blank()
+        differs = _differs_in_training(graph, body)
+        if differs:
+            writer.line(f"In `training` with {listed(differs)}.")
         writer.line("`keep` keeps what `backward` needs; it is kept in training unless told otherwise.")
         writer.line('"""')
         if graph.weights:
@@ -221,44 +231,34 @@ def _write_forward(writer: Writer, graph: Graph, body: Body, training_only: Sequ
             writer.line("return outputs")
 
 
-def _result_words(graph: Graph, body: Body) -> str:
-    """What `forward` gives, and what differs in training."""
-    result = "The output" if body.single is not None else "The outputs by name"
+def _differs_in_training(graph: Graph, body: Body) -> list[str]:
+    """What `forward` has in training that it has not otherwise."""
     ops = {type(node.op) for node in body.nodes}
-    training = [
-        *(["with those of training"] if graph.with_training is not graph else []),
-        *(["with dropout"] if Dropout in ops else []),
-        *(["with the statistics of the batch"] if BatchNorm in ops else []),
+    return [
+        *(["the outputs of training"] if graph.with_training is not graph else []),
+        *(["dropout"] if Dropout in ops else []),
+        *(["the statistics of the batch"] if BatchNorm in ops else []),
     ]
-    return f"{result}; in `training` {', '.join(training)}." if training else f"{result}."
 
 
 def _write_pairs(writer: Writer, start: str, body: Body, values: Mapping[str, Value]) -> None:
-    pairs = [f"{literal(name)}: {body.local(body.outputs[name])}" for name in values]
-    one = f"{start} {{{', '.join(pairs)}}}"
-    if len(one) <= _WIDTH - 8:
-        writer.line(one)
-        return
-    writer.line(f"{start} {{")
-    for pair in pairs:
-        writer.line(f"    {pair},")
-    writer.line("}")
+    pairs = tuple(f"{literal(name)}: {body.local(body.outputs[name])}" for name in values)
+    _put(writer, lines_of(f"{start} ", Bracket("{", pairs, "}"), "", 2, width=_WIDTH))
 
 
 def _write_backward(writer: Writer, graph: Graph, body: Body) -> None:
     if body.single is not None:
         given = body.gradient(body.outputs[body.single])
-        start = f"def backward(self, {given}: Array"
+        taken = f"{given}: Array"
     else:
-        start = "def backward(self, gradients: Mapping[str, Array]"
-    writer.line(f"{start}, *, inputs: bool = True) -> tuple[Arrays, Arrays]:")
+        taken = "gradients: Mapping[str, Array]"
+    _write_signature(writer, "backward", [taken, "*", "inputs: bool = True"], "tuple[Arrays, Arrays]")
     with writer.indent():
         given = "that of the output" if body.single is not None else "those of the outputs, by name"
-        writer.line(
-            f'"""Gradients of the weights and of the inputs, from {given}, after `forward` with `keep`.'
-        )
+        writer.line(f'"""Gradients of the weights and of the inputs, from {given}.')
         writer.blank()
-        writer.line("Without `inputs` those of the inputs are left out, and the time that they take.")
+        writer.line("It goes back through what `forward` kept (`keep`).  Without `inputs` the gradients of")
+        writer.line("the inputs are left out, and the time that they take.")
         writer.line('"""')
         writer.line("if not self._saved.keep:")
         writer.line(
@@ -271,57 +271,39 @@ def _write_backward(writer: Writer, graph: Graph, body: Body) -> None:
         writer.line("g: Arrays = {}")
         writer.blank()
         _write_statements(writer, body.backward, "s.training")
-        pairs = ", ".join(f"{literal(name)}: {body.gradient(value)}" for name, value in graph.inputs.items())
-        writer.line(f"return {'g' if trained else '{}'}, {{{pairs}}} if inputs else {{}}")
-
-
-def _write_long(writer: Writer, text: str) -> None:
-    """A signature, broken after its bracket where it is too long."""
-    if len(text) <= _WIDTH - 4:
-        writer.line(text)
-        return
-    start, rest = text.split("(", 1)
-    writer.line(f"{start}(")
-    writer.line(f"    {rest}")
+        pairs = tuple(f"{literal(name)}: {body.gradient(value)}" for name, value in graph.inputs.items())
+        start = f"return {'g' if trained else '{}'}, "
+        _put(writer, lines_of(start, Bracket("{", pairs, "}"), " if inputs else {}", 2, width=_WIDTH))
 
 
 def _write_statements(writer: Writer, statements: Sequence[Statement], training: str) -> None:
-    """Lines with their remarks in one column; runs of what is conditional stand under one `if`."""
-    lines: list[tuple[str, str]] = []
+    """Lines with their remarks behind them; runs of what is conditional stand under one `if`."""
     open_condition = ""
     for one in statements:
         condition = " and ".join([*([training] if one.training else []), *(["inputs"] if one.inputs else [])])
         if condition != open_condition and condition:
-            lines.append((f"if {condition}:", ""))
+            writer.line(f"if {condition}:")
         open_condition = condition
-        lines += _lines(one, "    " if condition else "")
-    column = max((len(text) for text, remark in lines if remark and len(text) <= _REMARKS), default=0)
-    for text, remark in lines:
-        writer.line(f"{text.ljust(column)}  # {remark}" if remark else text)
+        depth = 3 if condition else 2
+        _put(writer, _lines(one, depth))
 
 
-def _lines(one: Statement, margin: str) -> list[tuple[str, str]]:
-    """The statement with its remark, broken between targets and between arguments where it is too long."""
-    expression = one.expression
-    start = f"{margin}{', '.join(one.targets)} = " if one.targets else margin
-    if len(f"{start}{expression}") <= _WIDTH - 8 or not isinstance(expression, Call):
-        return [(f"{start}{expression}", one.remark)]
-    lines: list[tuple[str, str]] = []
-    if len(start) > _WIDTH // 2 and len(one.targets) > 1:
-        lines += [(f"{margin}(", ""), *_packed(one.targets, ",", margin)]
-        start = f"{margin}) = "
-    lines.append((f"{start}{expression.callee}{expression.opening}", one.remark))
-    return [*lines, *_packed(expression.arguments, expression.closing, margin)]
+def _lines(one: Statement, depth: int) -> list[str]:
+    """The statement with its remark, broken between arguments (and targets) where it is too long."""
+    expression, start = one.expression, f"{', '.join(one.targets)} = " if one.targets else ""
+    tree = (
+        Bracket(expression.callee + expression.opening, expression.arguments, expression.closing)
+        if isinstance(expression, Call)
+        else expression
+    )
+    if isinstance(expression, Call) and 4 * depth + len(start + expression.callee) >= _WIDTH:
+        broken = lines_of("", Bracket("(", one.targets, ")", tall=True), " = ", depth, width=_WIDTH)
+        last = broken.pop().strip()
+        return [*broken, *lines_of(f"{last} ", tree, "", depth, one.remark, _WIDTH)]
+    return lines_of(start, tree, "", depth, one.remark, _WIDTH)
 
 
-def _packed(pieces: Sequence[str], closing: str, margin: str) -> list[tuple[str, str]]:
-    """As many of the pieces on a line as fit."""
-    lines: list[tuple[str, str]] = []
-    row = f"{margin}   "
-    for place, piece in enumerate(pieces):
-        shown = f" {piece}{closing if place == len(pieces) - 1 else ','}"
-        if len(row) + len(shown) > _WIDTH - 8 and row.strip():
-            lines.append((row, ""))
-            row = f"{margin}   "
-        row += shown
-    return [*lines, (row, "")]
+def _put(writer: Writer, lines: Sequence[str]) -> None:
+    """Lines of a method's body that are laid out with their indentation already."""
+    for line in lines:
+        writer.line(line[8:])
