@@ -8,7 +8,7 @@ import pickle
 
 import pytest
 
-from spec_lang.frozen import field, fields, frozen, record, replace, unique
+from spec_lang.frozen import MANY, field, fields, frozen, record, replace, unique
 
 
 @frozen
@@ -41,7 +41,11 @@ CALLS = [((1,), {}), ((1, (3,)), {}), ((), {"first": 4, "third": "y"}), ((), {})
 
 
 @pytest.mark.parametrize(("values", "named"), CALLS, ids=str)
-def test_they_are_made_or_refused_as_dataclasses_are(values, named):
+@pytest.mark.parametrize("already", [0, MANY], ids=["few", "many"])
+def test_they_are_made_or_refused_as_dataclasses_are(values, named, already):
+    for _ in range(already):
+        Ours(0)
+
     def made(cls):
         try:
             return dataclasses.asdict(cls(*values, **named))
@@ -86,6 +90,20 @@ class Pile:
 
     name: str = "pile"
     items: list[int] = field(default_factory=list)
+
+
+@pytest.mark.parametrize("already", [0, MANY], ids=["few", "many"])
+def test_a_record_makes_its_own_list_however_many_there_are(already):
+    for _ in range(already):
+        Pile()
+        Place("x")
+    one, other, given = Pile("a"), Pile(items=[2]), [3]
+    one.items.append(1)
+    assert (Pile().items, one.items, other.items, Pile("b", given).items is given) == ([], [1], [2], True)
+    with pytest.raises(ValueError, match="has a name"):
+        Place("")
+    with pytest.raises(TypeError):
+        Place()
 
 
 def test_what_is_unique_is_equal_to_itself_alone():
