@@ -23,7 +23,7 @@ def emit_conv(node: Node) -> Form:
     assert isinstance(op, Conv)
     pads = op.lowered_pads(node.inputs[0].type)
     rank = len(op.kernel)
-    before, slots = exact_check(node)
+    before, slots = size_checks(node)
     if all(begin == end for begin, end in pads):
         made = _arguments(node, [begin for begin, _ in pads])
         made.add(op.pad_mode, "padding_mode", default="zeros")
@@ -40,7 +40,7 @@ def emit_shared_conv(node: Node) -> Form:
     op = node.op
     assert isinstance(op, Conv)
     pads = op.lowered_pads(node.inputs[0].type)
-    before, slots = exact_check(node)
+    before, slots = size_checks(node)
     layer = _arguments(node, [0] * len(op.kernel)).layer(f"nn.Conv{len(op.kernel)}d", is_frozen(node))
     if not any(map(any, pads)):
         return Form(layer, before=before, slots=slots)
@@ -68,8 +68,17 @@ def _arguments(node: Node, padding: list[int]) -> Arguments:
     return made.add(op.bias, "bias", default=True)
 
 
+def size_checks(node: Node) -> tuple[tuple[Bracket, ...], tuple[tuple[str, Slot], ...]]:
+    """Statements that refuse sizes which the layer cannot honour, where a free size could be such."""
+    before, slots = exact_check(node)
+    if not before:
+        before, slots = _fit_check(node)
+    more, also = _border_check(node)
+    return (*before, *more), (*slots, *(slot for slot in also if slot not in slots))
+
+
 def exact_check(node: Node) -> tuple[tuple[Bracket, ...], tuple[tuple[str, Slot], ...]]:
-    """A statement that refuses sizes at which rows would be lost, where a free size could be such.
+    """A statement that refuses sizes at which rows would be lost.
 
     A remainder is below the stride, so a layer whose allowance reaches that far never fails.
     """
@@ -83,7 +92,7 @@ def exact_check(node: Node) -> tuple[tuple[Bracket, ...], tuple[tuple[str, Slot]
     if op.round != "exact" or not risky:
         return (), ()
     slots = [
-        ("path", Slot(node.path, "path", is_path=True)),
+        path_slot(node),
         ("extent", Slot(per_axis(op.extents), "extent")),
         ("stride", Slot(per_axis(op.stride), "stride")),
     ]
@@ -95,3 +104,51 @@ def exact_check(node: Node) -> tuple[tuple[Bracket, ...], tuple[tuple[str, Slot]
             ("end", Slot(per_axis([e for _, e in op.pad]), "end")),
         ]
     return (Bracket("check_exact(", tuple(items), ")"),), tuple(slots)
+
+
+def _fit_check(node: Node) -> tuple[tuple[Bracket, ...], tuple[tuple[str, Slot], ...]]:
+    """A statement that refuses sizes at which no window fits; an extent of 1 is the worst that comes."""
+    op, x = node.op, node.inputs[0].type
+    assert isinstance(op, Sliding)
+    over = [s - 1 if op.round in ("ceil", "caffe") else 0 for s in op.stride]
+    risky = any(
+        free and 1 + sum(pair) + more < k
+        for free, k, pair, more in zip(x.free[1:], op.extents, op.pad, over, strict=True)
+    )
+    if not risky:
+        return (), ()
+    slots = [path_slot(node), ("extent", Slot(per_axis(op.extents), "extent"))]
+    items = ["{0}", "{path}", "extent={extent}"]
+    if any(map(any, op.pad)):
+        items.append("pads={both}")
+        slots.append(("both", Slot(per_axis([sum(pair) for pair in op.pad]), "both")))
+    if any(over):
+        items.append("overhang={over}")
+        slots.append(("over", Slot(per_axis(over), "over")))
+    return (Bracket("check_fits(", tuple(items), ")"),), tuple(slots)
+
+
+def _border_check(node: Node) -> tuple[tuple[Bracket, ...], tuple[tuple[str, Slot], ...]]:
+    op = node.op
+    if not isinstance(op, Conv):
+        return (), ()
+    return border_check(node, op.lowered_pads(node.inputs[0].type), op.pad_mode)
+
+
+def border_check(
+    node: Node, pads: tuple[tuple[int, int], ...], mode: str
+) -> tuple[tuple[Bracket, ...], tuple[tuple[str, Slot], ...]]:
+    """A statement that refuses sizes with too little to mirror or repeat, where a free one could be such."""
+    most = [max(pair) for pair in pads]
+    least = 0 if mode == "reflect" else 1
+    risky = any(free and n > least for free, n in zip(node.inputs[0].type.free[1:], most, strict=True))
+    if mode not in ("reflect", "circular") or not risky:
+        return (), ()
+    items = ("{0}", "{path}", "{border}", f'"{mode}"')
+    slots = (path_slot(node), ("border", Slot(per_axis(most), "border_pads")))
+    return (Bracket("check_border(", items, ")"),), slots
+
+
+def path_slot(node: Node) -> tuple[str, Slot]:
+    """The layer's name, for errors while it runs."""
+    return "path", Slot(node.path, "path", is_path=True)

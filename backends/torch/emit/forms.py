@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from backends.layout import Bracket, Named
+
 if TYPE_CHECKING:
     from compiler.graph import Node
     from compiler.ops.base import Op
@@ -42,25 +44,6 @@ class Layer:
     callee: str
     arguments: tuple[tuple[str, Slot], ...] = ()
     frozen: bool = False
-
-
-@dataclass(frozen=True)
-class Bracket:
-    """`open item, item, ... close`, one item a line where it is too long for one, or if `tall`."""
-
-    open: str
-    items: tuple[Any, ...]
-    close: str
-    tall: bool = False
-
-
-@dataclass(frozen=True)
-class Named:
-    """An item of a bracket with what stands in front of it (`bias=`, `"conv1": `) and a comment behind."""
-
-    before: str
-    tree: Any
-    comment: str = ""
 
 
 @dataclass(frozen=True)
@@ -130,3 +113,19 @@ def per_axis(values: Sequence[int]) -> int | tuple[int, ...]:
 
 def is_frozen(node: Node) -> bool:
     return bool(getattr(node.op, "frozen", False))
+
+
+__all__ = [
+    "ANYWHERE",
+    "EMITTERS",
+    "Arguments",
+    "Bracket",
+    "Emitter",
+    "Form",
+    "Layer",
+    "Named",
+    "Slot",
+    "emits",
+    "is_frozen",
+    "per_axis",
+]

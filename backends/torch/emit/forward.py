@@ -7,9 +7,9 @@ from collections.abc import Container, Mapping
 from dataclasses import replace
 from typing import Any
 
+from backends.layout import WIDTH, flat, lines_of
 from backends.torch.emit.classes import IMPORTED, Plan, live_items
 from backends.torch.emit.forms import Bracket
-from backends.torch.emit.layout import WIDTH, flat, lines_of
 from backends.torch.emit.library import helpers
 from backends.torch.emit.members import access
 from backends.torch.emit.notes import Shapes

@@ -6,9 +6,9 @@ import textwrap
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from backends.layout import WIDTH
 from backends.torch.emit.classes import Plan, text_of
 from backends.torch.emit.forms import Bracket, Named
-from backends.torch.emit.layout import WIDTH
 from backends.torch.emit.notes import Shapes
 from backends.torch.emit.owned import owned_by_dict, owned_by_module
 from backends.torch.emit.structure import Entry, Structure, Unit

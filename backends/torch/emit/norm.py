@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 
-from backends.torch.emit.forms import Arguments, Form, Slot, emits, is_frozen
+from backends.torch.emit.conv import path_slot
+from backends.torch.emit.forms import Arguments, Bracket, Form, Slot, emits, is_frozen
 from compiler.graph import Node
 from compiler.ops.norm import BatchNorm, GroupNorm, InstanceNorm, L2Norm, LayerNorm, Lrn, Scale
 
@@ -34,7 +36,8 @@ def emit_instancenorm(node: Node) -> Form:
     made = Arguments().add(x.shape[0], "num_features", positional=True, called="channels")
     made.add(op.eps, "eps", default=1e-5)
     made.add(op.affine, "affine", default=False)
-    return Form(made.layer(f"nn.InstanceNorm{x.rank - 1}d", is_frozen(node)))
+    before, slots = _several(node, x.shape[0], "{0}.shape[1]")
+    return Form(made.layer(f"nn.InstanceNorm{x.rank - 1}d", is_frozen(node)), before=before, slots=slots)
 
 
 @emits(InstanceNorm, anywhere=True)
@@ -52,7 +55,25 @@ def emit_groupnorm(node: Node) -> Form:
     made.add(x.shape[0], "num_channels", positional=True, called="channels")
     made.add(op.eps, "eps", default=1e-5)
     made.add(op.affine, "affine", default=True)
-    return Form(made.layer("nn.GroupNorm", is_frozen(node)))
+    before, slots = _several(node, op.groups, "{groups}")
+    return Form(made.layer("nn.GroupNorm", is_frozen(node)), before=before, slots=slots)
+
+
+def _several(
+    node: Node, groups: int, text: str
+) -> tuple[tuple[Bracket, ...], tuple[tuple[str, Slot], ...]]:
+    """A statement that refuses to normalise numbers one by one, where free sizes could ask for it.
+
+    `text` is how the number of groups is written.
+    """
+    x = node.inputs[0].type
+    least = prod(1 if free else n for n, free in zip(x.shape, x.free, strict=True))
+    if not any(x.free) or least // groups > 1:
+        return (), ()
+    slots = [path_slot(node)]
+    if text == "{groups}":
+        slots.append(("groups", Slot(groups, "groups")))
+    return (Bracket("check_several(", ("{0}", "{path}", text), ")"),), tuple(slots)
 
 
 @emits(LayerNorm)

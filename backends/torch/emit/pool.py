@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backends.torch.emit.conv import exact_check
+from backends.torch.emit.conv import path_slot, size_checks
 from backends.torch.emit.forms import Arguments, Bracket, Form, Slot, emits, per_axis
 from compiler.graph import Node
 from compiler.ops.pool import AdaptiveAvgPool, AdaptiveMaxPool, AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
@@ -25,20 +25,25 @@ def _window(node: Node, made: Arguments) -> None:
 def _checks(node: Node) -> tuple[tuple[Bracket, ...], tuple[tuple[str, Slot], ...]]:
     op, x = node.op, node.inputs[0].type
     assert isinstance(op, (MaxPool, AvgPool))
-    if op.round == "exact":
-        return exact_check(node)
-    gaps = any(free and s > k for free, s, k in zip(x.free[1:], op.stride, op.extents, strict=True))
-    if op.round == "caffe" and gaps and not any(map(any, op.pad)):
+    before, slots = size_checks(node)
+    axes = list(zip(x.free[1:], op.stride, op.extents, op.pad, op.dilations, strict=True))
+    if op.round == "caffe" and not any(map(any, op.pad)) and any(free and s > k for free, s, k, _, _ in axes):
         # Caffe leaves in a last window that starts beyond the input, and PyTorch leaves it out.
-        return (
-            (Bracket("check_seen(", ("{0}", "{path}", "extent={extent}", "stride={stride}"), ")"),),
-            (
-                ("path", Slot(node.path, "path", is_path=True)),
-                ("extent", Slot(per_axis(op.extents), "extent")),
-                ("stride", Slot(per_axis(op.stride), "stride")),
-            ),
+        before += (Bracket("check_seen(", ("{0}", "{path}", "extent={extent}", "stride={stride}"), ")"),)
+        slots += (
+            ("extent", Slot(per_axis(op.extents), "extent")),
+            ("stride", Slot(per_axis(op.stride), "stride")),
         )
-    return (), ()
+    if any(free and d > 1 and begin for free, _, _, (begin, _), d in axes):
+        arguments = ("kernel={kernel}", "stride={stride}", "begin={begin}", "dilation={dilation}")
+        before += (Bracket("check_windows(", ("{0}", "{path}", *arguments), ")"),)
+        slots += (
+            ("kernel", Slot(per_axis(op.kernel), "kernel")),
+            ("stride", Slot(per_axis(op.stride), "stride")),
+            ("begin", Slot(per_axis([begin for begin, _ in op.pad]), "begin")),
+            ("dilation", Slot(per_axis(op.dilations), "dilation")),
+        )
+    return before, tuple(dict((path_slot(node), *slots)).items()) if before else ()
 
 
 @emits(MaxPool)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backends.torch.emit.conv import PAD_MODES, flat_pads
+from backends.torch.emit.conv import PAD_MODES, border_check, flat_pads
 from backends.torch.emit.forms import Arguments, Bracket, Form, Slot, emits
 from compiler.graph import Node
 from compiler.ops.reshape import Flatten, Identity, Pad, Permute, Reduce, Reshape, Select, Slice
@@ -90,8 +90,9 @@ def emit_pad(node: Node) -> Form:
         "circular": "CircularPad",
     }
     made = Arguments().add(pads, "padding", positional=True, called="pads")
-    slots = [("pads", Slot(pads, "pads"))]
+    before, slots = border_check(node, op.amount, op.mode)
+    slots += (("pads", Slot(pads, "pads")),)
     call = "F.pad({0}, {pads})"
     if op.mode != "zeros":
         call = f'F.pad({{0}}, {{pads}}, mode="{mode}")'
-    return Form(made.layer(f"nn.{module[op.mode]}{rank}d"), call, register=False, slots=tuple(slots))
+    return Form(made.layer(f"nn.{module[op.mode]}{rank}d"), call, before=before, register=False, slots=slots)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 import sys
+import textwrap
 
+from backends.layout import WIDTH, lines_of
+from backends.notes import described, doc_text
+from backends.notes import flow as model_flow
 from backends.torch.emit.classes import IMPORTED, Disagreement, Parameter, Plan, plans_of, text_of, type_of
 from backends.torch.emit.forms import Bracket
 from backends.torch.emit.forward import Forward
-from backends.torch.emit.layout import WIDTH, lines_of
 from backends.torch.emit.library import helpers, included, mentioned
 from backends.torch.emit.members import Registrations, needs_labelled
 from backends.torch.emit.notes import Shapes
 from backends.torch.emit.structure import Structure, structure_of
-from backends.writer import Names, Writer, comment, identifier
+from backends.writer import Names, Writer, identifier
 from compiler.graph import Graph
 
 #: Name in the code -> the import that brings it; in the order of writing.
@@ -103,27 +106,8 @@ class _Source:
         for line in graph.doc.splitlines()[1:]:
             head.line(doc_text(line))
         head.line()
-        if graph.source_name:
-            # The file's own name: the same text gives the same source wherever it lies.
-            file = graph.source_name.replace("\\", "/").rpartition("/")[2]
-            head.line(f"Source: {doc_text(file)}, model {doc_text(graph.name)}.")
-        for what, values in (("Input", graph.inputs), ("Output", graph.outputs)):
-            for name, value in values.items():
-                extents = ", ".join(
-                    [
-                        "N",
-                        *(
-                            f"{n} (free)" if free else str(n)
-                            for n, free in zip(value.shape, value.type.free, strict=True)
-                        ),
-                    ]
-                )
-                head.line(
-                    f"{what}: {doc_text(name)} ({extents})"
-                    if value.type.rank
-                    else f"{what}: {doc_text(name)} (N,)"
-                )
-        head.line(f"Parameters: {graph.params:,}.  Multiply-accumulates for one image: {graph.macs:,}.")
+        for line in described(graph):
+            head.line(line)
         head.line('"""')
         head.blank()
 
@@ -203,9 +187,6 @@ class _Source:
         line = f"    def {name}({', '.join(items)}) -> {result}:"
         if len(line) <= WIDTH:
             return [line]
-        inner = " " * 8 + ", ".join(items)
-        if len(inner) <= WIDTH:
-            return [f"    def {name}(", inner, f"    ) -> {result}:"]
         return [f"    def {name}(", *(" " * 8 + item + "," for item in items), f"    ) -> {result}:"]
 
     def _class_doc(self, plan: Plan, flow: str) -> None:
@@ -218,7 +199,11 @@ class _Source:
                 what = (
                     f"The part {where}" if len(plan.units) == 1 else f"The parts that are built like {where}"
                 )
-            lines = [f"{what}: {flow}." if flow and scope.kind != "model" else f"{what}."]
+            if scope.kind == "model":
+                what, flow = f"The model {doc_text(self.graph.name)}", model_flow(self.graph)
+            lines = textwrap.wrap(f"{what}: {flow}." if flow else f"{what}.", WIDTH - 10)
+        elif flow and scope.kind != "model":
+            lines += ["", f"{flow}."]
         if len(lines) == 1:
             self.code.line(f'"""{lines[0]}"""')
         else:
@@ -262,11 +247,6 @@ class _Source:
                         code.line("state.update({name: own[name] for name in TRAINING_ONLY})")
                 code.line("model.load_state_dict(state)")
             code.line("return model")
-
-
-def doc_text(text: str) -> str:
-    """Foreign text in a docstring: printable, on one line, with nothing that could end it."""
-    return comment(text.strip()).replace('"', "'")
 
 
 def _without_strings(code: str) -> str:

@@ -13,7 +13,11 @@ class PaddedConv1d(nn.Conv1d):
     """`nn.Conv1d` whose input is padded first: `pads` and `border` are those of `F.pad`."""
 
     def __init__(
-        self, *sizes: Any, pads: tuple[int, ...], border: str = "constant", **options: Any
+        self,
+        *sizes: Any,
+        pads: tuple[int, ...],
+        border: str = "constant",
+        **options: Any,
     ):
         super().__init__(*sizes, **options)
         self.pads = pads
@@ -27,7 +31,11 @@ class PaddedConv2d(nn.Conv2d):
     """`nn.Conv2d` whose input is padded first: `pads` and `border` are those of `F.pad`."""
 
     def __init__(
-        self, *sizes: Any, pads: tuple[int, ...], border: str = "constant", **options: Any
+        self,
+        *sizes: Any,
+        pads: tuple[int, ...],
+        border: str = "constant",
+        **options: Any,
     ):
         super().__init__(*sizes, **options)
         self.pads = pads
@@ -41,7 +49,11 @@ class PaddedConv3d(nn.Conv3d):
     """`nn.Conv3d` whose input is padded first: `pads` and `border` are those of `F.pad`."""
 
     def __init__(
-        self, *sizes: Any, pads: tuple[int, ...], border: str = "constant", **options: Any
+        self,
+        *sizes: Any,
+        pads: tuple[int, ...],
+        border: str = "constant",
+        **options: Any,
     ):
         super().__init__(*sizes, **options)
         self.pads = pads
@@ -73,7 +85,8 @@ def overhangs(
 
 def flat(pads: tuple[tuple[int, int], ...], more: tuple[int, ...]) -> list[int]:
     """Pads in the order of `F.pad`, last axis first, with `more` at the ends."""
-    pairs = [(begin, end + extra) for (begin, end), extra in zip(pads, more, strict=True)]
+    both = zip(pads, more, strict=True)
+    pairs = [(begin, end + extra) for (begin, end), extra in both]
     return [p for pair in reversed(pairs) for p in pair]
 
 
@@ -145,7 +158,8 @@ def pad_for_maximum(
     def per_axis(value: Any) -> tuple[int, ...]:
         return (value,) * len(pads) if isinstance(value, int) else tuple(value)
 
-    kernel, stride, dilation = map(per_axis, (pool.kernel_size, pool.stride, pool.dilation))
+    sizes = (pool.kernel_size, pool.stride, pool.dilation)
+    kernel, stride, dilation = map(per_axis, sizes)
     extent = tuple(d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True))
     more = overhangs(x, extent, stride, pads, ceil_mode)
     return F.pad(x, flat(pads, more), value=float("-inf"))
@@ -193,4 +207,5 @@ class PaddedAvgPool(nn.Module):
         if len(self.kernel_size) == 2:
             return F.avg_pool2d(x, self.kernel_size, self.stride, divisor_override=1)
         kernel, stride = (1, *self.kernel_size), (1, *self.stride)
-        return F.avg_pool2d(x.unsqueeze(-2), kernel, stride, divisor_override=1).squeeze(-2)
+        row = x.unsqueeze(-2)
+        return F.avg_pool2d(row, kernel, stride, divisor_override=1).squeeze(-2)

@@ -267,6 +267,7 @@ def test_a_hostile_name_stays_a_name(name: str) -> None:
     assert [ast.unparse(n) for n in modules] == [
         "from __future__ import annotations",
         "from collections.abc import Iterator, Mapping",
+        "from typing import Any, TypeAlias",
         "import numpy as np",
     ]
     assert not [

@@ -367,7 +367,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_file_is_formatted_and_has_nothing_to_lint(folder: Path) -> None:
-    for command in (["format", "--check", "--line-length", "100"], ["check", "--isolated"]):
+    for command in (["format", "--check", "--line-length", "88"], ["check", "--isolated"]):
         done = subprocess.run(
             [sys.executable, "-m", "ruff", *command, str(folder)], capture_output=True, text=True
         )

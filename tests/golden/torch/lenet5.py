@@ -18,12 +18,12 @@ from torch import Tensor, nn
 
 def check_input(x: Tensor, name: str, shape: tuple[int | None, ...]) -> None:
     """Refuse an input of another shape (without the batch; None is any extent)."""
-    fits = x.dim() == len(shape) + 1 and all(
-        wanted is None or size == wanted for size, wanted in zip(x.shape[1:], shape, strict=True)
-    )
+    fits = x.dim() == len(shape) + 1
+    for size, wanted in zip(x.shape[1:], shape, strict=False):
+        fits = fits and wanted in (None, size)
     if not fits:
-        wanted = ", ".join(["N", *("any" if n is None else str(n) for n in shape)])
-        raise ValueError(f"the input {name} is {tuple(x.shape)}, not ({wanted})")
+        extents = ", ".join(["N", *("any" if n is None else str(n) for n in shape)])
+        raise ValueError(f"the input {name} is {tuple(x.shape)}, not ({extents})")
 
 
 class Lenet5(nn.Module):

@@ -18,12 +18,12 @@ from torch import Tensor, nn
 
 def check_input(x: Tensor, name: str, shape: tuple[int | None, ...]) -> None:
     """Refuse an input of another shape (without the batch; None is any extent)."""
-    fits = x.dim() == len(shape) + 1 and all(
-        wanted is None or size == wanted for size, wanted in zip(x.shape[1:], shape, strict=True)
-    )
+    fits = x.dim() == len(shape) + 1
+    for size, wanted in zip(x.shape[1:], shape, strict=False):
+        fits = fits and wanted in (None, size)
     if not fits:
-        wanted = ", ".join(["N", *("any" if n is None else str(n) for n in shape)])
-        raise ValueError(f"the input {name} is {tuple(x.shape)}, not ({wanted})")
+        extents = ", ".join(["N", *("any" if n is None else str(n) for n in shape)])
+        raise ValueError(f"the input {name} is {tuple(x.shape)}, not ({extents})")
 
 
 class BottleneckDownsample(nn.Module):
@@ -38,7 +38,8 @@ class BottleneckDownsample(nn.Module):
         self.conv3 = nn.Conv2d(width, 4 * width, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(4 * width)
         self.downsample = nn.Sequential(
-            nn.Conv2d(in_channels, 4 * width, 1, stride=stride, bias=False),  # (N, 4 * width, H, W)
+            # (N, 4 * width, H, W)
+            nn.Conv2d(in_channels, 4 * width, 1, stride=stride, bias=False),
             nn.BatchNorm2d(4 * width),
         )
 
@@ -72,7 +73,7 @@ class Bottleneck(nn.Module):
 
 
 class Tiny(nn.Module):
-    """The model."""
+    """The model tiny: image (N, 3, 33, 47) -> logits (N, 10)."""
 
     def __init__(self) -> None:
         super().__init__()

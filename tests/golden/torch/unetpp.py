@@ -18,12 +18,12 @@ from torch import Tensor, nn
 
 def check_input(x: Tensor, name: str, shape: tuple[int | None, ...]) -> None:
     """Refuse an input of another shape (without the batch; None is any extent)."""
-    fits = x.dim() == len(shape) + 1 and all(
-        wanted is None or size == wanted for size, wanted in zip(x.shape[1:], shape, strict=True)
-    )
+    fits = x.dim() == len(shape) + 1
+    for size, wanted in zip(x.shape[1:], shape, strict=False):
+        fits = fits and wanted in (None, size)
     if not fits:
-        wanted = ", ".join(["N", *("any" if n is None else str(n) for n in shape)])
-        raise ValueError(f"the input {name} is {tuple(x.shape)}, not ({wanted})")
+        extents = ", ".join(["N", *("any" if n is None else str(n) for n in shape)])
+        raise ValueError(f"the input {name} is {tuple(x.shape)}, not ({extents})")
 
 
 def per_spatial_axis(value: int | tuple[int, ...], x: Tensor) -> tuple[int, ...]:
@@ -42,20 +42,26 @@ def check_exact(
     """Refuse a size at which rows or columns at the end would never be seen."""
     windows = [per_spatial_axis(value, x) for value in (extent, stride, begin, end)]
     for size, k, s, pad, after in zip(x.shape[2:], *windows, strict=True):
-        remainder = (size + pad + after - k) % s
-        if size + pad + after < k or remainder > after + max(0, s - k):
+        room = size + pad + after - k
+        if room < 0 or room % s > after + max(0, s - k):
+            why = "is not whole" if room >= 0 else "leaves room for no window"
             raise ValueError(
                 f"{layer} does not fit an input of {tuple(x.shape)}: "
-                f"({size} - {k} + {pad + after}) / {s} is not whole"
+                f"({size} - {k} + {pad + after}) / {s} {why}"
             )
 
 
-def check_same_size(layer: str, tensors: Sequence[Tensor], dims: tuple[int, ...]) -> None:
+def check_same_size(
+    layer: str,
+    tensors: Sequence[Tensor],
+    dims: tuple[int, ...],
+) -> None:
     """Refuse tensors that differ along one of these axes."""
     for dim in dims:
         sizes = [x.shape[dim] for x in tensors]
         if any(size != sizes[0] for size in sizes):
-            raise ValueError(f"{layer} joins tensors that differ along axis {dim}: {sizes}")
+            apart = f"that differ along axis {dim}: {sizes}"
+            raise ValueError(f"{layer} joins tensors {apart}")
 
 
 class Double(nn.Module):
@@ -75,7 +81,7 @@ class Double(nn.Module):
 
 
 class Unetpp(nn.Module):
-    """The model."""
+    """The model unetpp: image (N, 3, 16, 24) -> logits (N, 1, 16, 24)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -98,15 +104,18 @@ class Unetpp(nn.Module):
         check_exact(x_1_0, "maxpool2", extent=2, stride=2)
         x = self.maxpool2(x_1_0)  # (N, 8, H3, W3)
         x_2_0 = self.conv2_0(x)  # (N, 12, H3, W3)
-        x = F.adaptive_avg_pool2d(x_1_0, (x_0_0.shape[-2], x_0_0.shape[-1]))  # (N, 8, H, W)
+        # (N, 8, H, W)
+        x = F.adaptive_avg_pool2d(x_1_0, (x_0_0.shape[-2], x_0_0.shape[-1]))
         check_same_size("concat1", [x_0_0, x], dims=(2, 3))
         x = torch.cat([x_0_0, x], dim=1)  # (N, 12, H, W)
         x_0_1 = self.conv0_1(x)  # (N, 4, H, W)
-        x = F.adaptive_avg_pool2d(x_2_0, (x_1_0.shape[-2], x_1_0.shape[-1]))  # (N, 12, H2, W2)
+        # (N, 12, H2, W2)
+        x = F.adaptive_avg_pool2d(x_2_0, (x_1_0.shape[-2], x_1_0.shape[-1]))
         check_same_size("concat2", [x_1_0, x], dims=(2, 3))
         x = torch.cat([x_1_0, x], dim=1)  # (N, 20, H2, W2)
         x_1_1 = self.conv1_1(x)  # (N, 8, H2, W2)
-        x = F.adaptive_avg_pool2d(x_1_1, (x_0_0.shape[-2], x_0_0.shape[-1]))  # (N, 8, H, W)
+        # (N, 8, H, W)
+        x = F.adaptive_avg_pool2d(x_1_1, (x_0_0.shape[-2], x_0_0.shape[-1]))
         check_same_size("concat3", [x_0_0, x_0_1, x], dims=(2, 3))
         x = torch.cat([x_0_0, x_0_1, x], dim=1)  # (N, 16, H, W)
         x_0_2 = self.conv0_2(x)  # (N, 4, H, W)

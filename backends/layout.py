@@ -1,12 +1,35 @@
-"""Statements as `ruff format` lays them out at 100 columns."""
+"""Statements of generated code as `ruff format` lays them out.
+
+What does not fit on a line has one item a line, each with its comma: so it stays as it is
+under every longer line length too.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
-from backends.torch.emit.forms import Bracket, Named
+#: The line length that `ruff format` has by default.
+WIDTH = 88
 
-WIDTH = 100
+
+@dataclass(frozen=True)
+class Bracket:
+    """`open item, item, ... close`, one item a line where it is too long for one, or if `tall`."""
+
+    open: str
+    items: tuple[Any, ...]
+    close: str
+    tall: bool = False
+
+
+@dataclass(frozen=True)
+class Named:
+    """An item of a bracket with what stands in front of it (`bias=`, `"conv1": `) and a comment behind."""
+
+    before: str
+    tree: Any
+    comment: str = ""
 
 
 def flat(tree: Any) -> str:
@@ -26,29 +49,32 @@ def is_tall(tree: Any) -> bool:
     return isinstance(tree, Bracket) and (tree.tall or any(map(is_tall, tree.items)))
 
 
-def lines_of(before: str, tree: Any, after: str = "", depth: int = 0, comment: str = "") -> list[str]:
+def lines_of(
+    before: str, tree: Any, after: str = "", depth: int = 0, comment: str = "", width: int = WIDTH
+) -> list[str]:
     """`before tree after`, indented by `depth` steps, on one line or one item a line.
 
     A comment stands behind the statement, or above it where there is no room behind.
     """
     indent = "    " * depth
     if isinstance(tree, Named):
-        return lines_of(before + tree.before, tree.tree, after, depth, tree.comment)
+        return lines_of(before + tree.before, tree.tree, after, depth, tree.comment, width)
     if not is_tall(tree):
         line = indent + before + flat(tree) + after
         behind = f"{line}  # {comment}" if comment else line
-        if len(behind) <= WIDTH:
+        if len(behind) <= width:
             return [behind]
-        if len(line) <= WIDTH:
+        if len(line) <= width:
             return [f"{indent}# {comment}", line]
         if not isinstance(tree, Bracket) or not tree.items:
             return [f"{line}  # fmt: skip"]
     made = [indent + before + tree.open]
-    alone = len(tree.items) == 1 and isinstance(tree.items[0], Bracket)
+    # A call's only argument has no comma behind it.
+    alone = tree.close == ")" and len(tree.items) == 1 and isinstance(tree.items[0], Bracket)
     for item in tree.items:
-        made += lines_of("", item, "" if alone else ",", depth + 1)
+        made += lines_of("", item, "" if alone else ",", depth + 1, width=width)
     made.append(indent + tree.close + after)
     if comment:
         behind = f"{made[-1]}  # {comment}"
-        made = [*made[:-1], behind] if len(behind) <= WIDTH else [f"{indent}# {comment}", *made]
+        made = [*made[:-1], behind] if len(behind) <= width else [f"{indent}# {comment}", *made]
     return made
