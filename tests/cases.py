@@ -227,6 +227,9 @@ CONV = (
           stride=(2, 3),
            dilation=(2, 1), pad=((3, 1), (2, 4)), groups=2, pad_mode=mode, out=(6, 5, 6))
       for mode in ("reflect", "replicate", "circular")),
+    *(case("conv", f"pad_mode {mode}, alike at both ends", MAP, filters=6, kernel=(3, 5), pad=(2, 1),
+           pad_mode=mode, out=(6, 11, 12))
+      for mode in ("reflect", "replicate", "circular")),
     case("conv", "round floor loses rows and columns", MAP, filters=6, kernel=(4, 3), stride=(3, 4),
          round="floor",
          out=(6, 2, 3)),
@@ -311,6 +314,8 @@ POOL = (
     case("maxpool", "ceil with four pads", MAP, kernel=(4, 5), stride=(4, 3), pad=((2, 1), (0, 2)),
          round="ceil",
          out=(4, 3, 5)),
+    *(case(name, "ceil leaves out a window in the end padding of one axis", (4, 8, 14), kernel=(4, 5), stride=3,
+           pad=((1, 2), (0, 2)), round="ceil", out=(4, 3, 5)) for name in ("maxpool", "avgpool")),
     case("maxpool", "ceil with a window that is left out", (4, 9, 9), kernel=4, stride=4, pad=2, round="ceil",
          out=(4, 3, 3)),
     case("maxpool", "kernel larger than the input, ceil", (4, 2, 2), kernel=3, stride=2, round="ceil",
