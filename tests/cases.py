@@ -432,6 +432,8 @@ NORM = (
     case("lrn", "mean, all arguments", (7, 5, 3), size=3, alpha=0.9, beta=0.6, k=1.5),
     case("lrn", "window beyond the channels", (2, 5, 3), size=7, alpha=1.0),
     case("lrn", "size 1", MAP, size=1, alpha=1.0),
+    *(case("lrn", f"as published, {title}", shape, size=5, alpha=1e-4, k=2.0, scale="sum", out=shape)
+      for title, shape in _SHAPES[1:]),
     case("lrn", "free extents", free(4, 9, 14), size=3, alpha=1.0, also=((5, 3),)),
     *(case("scale", title, shape, out=shape) for title, shape in _SHAPES),
     case("scale", "without bias", MAP, bias=False),

@@ -71,23 +71,40 @@ def emit_l2norm(layer: Layer) -> str:
 
 
 def emit_lrn(layer: Layer) -> str:
-    """LRN divides alpha by the size.  onnxruntime has it for two spatial axes; others are reshaped."""
+    """LRN where its divisor stays near k, as in every published network, else the formula in steps.
+
+    onnxruntime keeps a running sum of squares over the channels.  What a large value leaves there by
+    rounding, up to 1e-7 of its square, stands beside k in the divisors of the channels that follow.
+    """
     op = layer.op
     assert isinstance(op, Lrn)
+    alpha = op.alpha * (op.size if op.scale == "sum" else 1)  # of the mean of the squares
+    # Nor has it an LRN for a zero, of single precision here.
+    if not np.float32(alpha) * np.float32(op.beta) or alpha / op.size > 1e-4 * op.k:
+        return _lrn_in_steps(layer, op, alpha)
     x = layer.x_type
-    if op.alpha == 0 or op.beta == 0:
-        # The divisor is a number; onnxruntime has no LRN for such an alpha or beta.
-        with np.errstate(over="ignore"):
-            return layer.last("Div", layer.x, layer.number(float(np.float64(op.k) ** op.beta)))
-    attributes = {"size": op.size, "alpha": op.alpha * (op.size if op.scale == "sum" else 1),
-                  "beta": op.beta, "bias": op.k}
+    attributes = {"size": op.size, "alpha": alpha, "beta": op.beta, "bias": op.k}
     if x.rank == 3:
         return layer.last("LRN", layer.x, **attributes)
-    # (N, C, L) becomes (N, C, L, 1), (N, C, D, H, W) becomes (N, C, D, H * W), (N, C) becomes (N, C, 1, 1):
-    # 0 keeps an extent, so that free ones stay free.
-    flat = [0, 0, *([1, 1] if x.rank == 1 else [0, -1] if x.rank > 3 else [0, 1])]
-    seen = layer.on_the_way("Reshape", layer.x, layer.ints(flat))
+    # onnxruntime has it for two spatial axes: (N, C, L) becomes (N, C, L, 1), (N, C, D, H, W) becomes
+    # (N, C, D, H * W).  0 keeps an extent, so that free ones stay free.
+    seen = layer.on_the_way("Reshape", layer.x, layer.ints([0, 0, 0, -1 if x.rank > 3 else 1]))
     return layer.reshaped_back(layer.on_the_way("LRN", seen, **attributes), layer.x, x)
+
+
+def _lrn_in_steps(layer: Layer, op: Lrn, alpha: float) -> str:
+    """x / (k + alpha * mean)^beta: the mean of the squares is an average pool along the channels."""
+    divisor = layer.number(op.k)
+    if alpha:
+        squares = layer.on_the_way("Mul", layer.x, layer.x)
+        flat = layer.on_the_way("Reshape", squares, layer.ints([0, 0, -1]))
+        flat = layer.on_the_way("Unsqueeze", flat, layer.ints([1]))  # (N, 1, C, positions)
+        half = op.size // 2
+        mean = layer.on_the_way("AveragePool", flat, kernel_shape=[op.size, 1], pads=[half, 0, half, 0],
+                                strides=[1, 1], count_include_pad=1)
+        mean = layer.on_the_way("Reshape", mean, layer.shape_of(layer.x, layer.x_type))
+        divisor = layer.on_the_way("Add", layer.on_the_way("Mul", mean, layer.number(alpha)), divisor)
+    return layer.last("Div", layer.x, layer.on_the_way("Pow", divisor, layer.number(op.beta)))
 
 
 def emit_scale(layer: Layer) -> str:

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+import torch
 from onnx import numpy_helper
 
 from backends.base import BackendError
 from backends.onnx import OnnxBackend
 from backends.onnx.emit import refusal
 from backends.onnx.model import build
-from backends.onnx.runnable import run, session
+from backends.onnx.runnable import OnnxRunnable, run, session
 from backends.onnx.wire import LARGEST, Model
 from cnnc.verification import verify
 from compiler.declare import Position, Word
@@ -304,6 +305,8 @@ FREE_CHAINS = {
     "instancenorm of channels that are free": (TURNED, ("instancenorm", {"eps": 0.1})),
     "layernorm of channels that are free": (TURNED, ("layernorm", {"eps": 0.1, "affine": False})),
     "softmax over channels that are free": (TURNED, ("softmax", {})),
+    "lrn over channels that are free": (TURNED, ("lrn", {"size": 3, "alpha": 0.5})),
+    "lrn as published over channels that are free": (TURNED, ("lrn", {"size": 3})),
     "pools of channels that are free": (TURNED, ("avgpool", {"kernel": (2, 2), "stride": 1})),
     "a reduction over what is free": (TURNED, ("reduce", {"how": "mean", "axis": "channels"})),
     "fc along another axis": (TURNED, ("fc", {"features": 3, "axis": "last"})),
@@ -317,7 +320,7 @@ def test_channels_may_be_free_after_a_permutation(name: str) -> None:
 
 
 @pytest.mark.parametrize(("layer", "arguments"), [
-    ("lrn", {"size": 3, "alpha": 1.0}), ("batchnorm", {}), ("l2norm", {}), ("groupnorm", {"groups": 2}),
+    ("lrn", {"size": 3, "alpha": 1.0}), ("lrn", {"size": 3}), ("batchnorm", {}), ("l2norm", {}), ("groupnorm", {"groups": 2}),
     ("adaptiveavgpool", {"size": 1}), ("maxpool", {"kernel": 2, "stride": 1}), ("layernorm", {}),
     ("conv", {"filters": 3, "kernel": (2, 3, 1), "pad": ((1, 0), (2, 1), (0, 2)), "pad_mode": "reflect"}),
 ])
@@ -331,3 +334,11 @@ def test_an_axis_may_be_pooled_to_one_where_it_is_free_and_otherwise_where_it_is
     for layer in ("adaptiveavgpool", "adaptivemaxpool"):
         graph = chain(TensorType((4, 9, 14), (False, True, False)), {"H": 1}, (layer, {"size": (1, 4)}))
         assert verify(graph, backends=["numpy", "onnx"]).passed
+
+
+def test_a_large_value_leaves_no_rounding_in_the_lrn_of_the_channels_after_it() -> None:
+    graph = chain(TensorType((6, 1, 1)), {}, ("lrn", {"size": 3, "alpha": 0.5}))
+    x = np.array([1e4, 3e3, 1, 2, 3, 4], np.float32).reshape(1, 6, 1, 1)
+    wanted = torch.nn.functional.local_response_norm(torch.from_numpy(x).double(), 3, 0.5, 0.75, 1.0).numpy()
+    (got,) = OnnxRunnable(graph, {}).run({"x": x}).values()
+    np.testing.assert_allclose(got, wanted, rtol=1e-5)
