@@ -85,8 +85,8 @@ class Base(ABC):
             for name, known in sim.scope.items():
                 if isinstance(known, Doubled) and (value + known.less) % 2 == 0:
                     found += [Code(f"{name}({(value + known.less) // 2})")] * 6
-                if type(known) is not int or known == 0:
-                    continue
+                if type(known) is not int or known == 0 or name.startswith("kernel"):
+                    continue  # a kernel may be a list in another use of its block
                 if known == value:
                     found += [Code(name)] * 8
                 elif value % known == 0 and value:
