@@ -430,6 +430,8 @@ NORM = (
     case("lrn", "defaults", MAP, size=3),
     case("lrn", "sum (the paper)", (7, 5, 3), size=5, alpha=0.3, beta=0.6, k=2.0, scale="sum"),
     case("lrn", "mean, all arguments", (7, 5, 3), size=3, alpha=0.9, beta=0.6, k=1.5),
+    case("lrn", "alpha of 0", MAP, size=3, alpha=0.0, k=2.0),
+    case("lrn", "beta of 0", MAP, size=3, beta=0.0, k=2.0),
     case("lrn", "window beyond the channels", (2, 5, 3), size=7, alpha=1.0),
     case("lrn", "size 1", MAP, size=1, alpha=1.0),
     *(case("lrn", f"as published, {title}", shape, size=5, alpha=1e-4, k=2.0, scale="sum", out=shape)

@@ -240,12 +240,14 @@ class _Adaptive(Op):
         return outputs[0].elements * math.prod(self.window(inputs).extent)
 
     def window(self, inputs: Sequence[TensorType]) -> Window:
-        """The largest window; its stride is the mean step, rounded up."""
+        """The largest window; its stride is the mean step, rounded up.
+
+        Window j begins j * in mod out behind a multiple of out, at most out - gcd(in, out).
+        """
         pairs = list(zip(inputs[0].spatial, self.sizes(inputs), strict=True))
         steps = tuple(shapes.cdiv(size, outputs) for size, outputs in pairs)
         largest = tuple(
-            min(size, step + (1 if size % outputs else 0))
-            for (size, outputs), step in zip(pairs, steps, strict=True)
+            shapes.cdiv(size + outputs - math.gcd(size, outputs), outputs) for size, outputs in pairs
         )
         return Window(largest, steps, (0,) * len(pairs))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import pytest
@@ -68,10 +69,93 @@ def test_flops(layers: list[tuple[str, dict[str, Any]]], flops: int) -> None:
     assert cost.flops(chain((4, 9, 14), *layers)) == flops
 
 
-def test_every_layer_counts_flops_that_are_not_negative() -> None:
-    for case in CASES:
-        graph = graph_of(case)
-        assert cost.flops(graph) >= 2 * graph.macs >= 0
+#: Operations for each number of the result (or of the input, where it is marked so), counted by hand from the
+#: formulas of the layers; a call such as exp counts as one.
+PER_OUTPUT = {
+    "relu": 1, "relu6": 2, "leakyrelu": 2, "prelu": 2, "elu": 3, "selu": 4, "gelu": 5, "silu": 4, "mish": 5,
+    "hardswish": 5, "hardsigmoid": 4, "sigmoid": 4, "tanh": 1, "softplus": 3, "softmax": 5, "logsoftmax": 5,
+    "batchnorm": 2, "l2norm": 4,
+    "flatten": 0, "reshape": 0, "permute": 0, "select": 0, "slice": 0, "pad": 0, "identity": 0, "concat": 0,
+}  # fmt: skip
+PER_INPUT = {"globalavgpool": 1, "globalmaxpool": 1, "reduce": 1}
+
+
+def flops_by_hand(case: LayerCase) -> int:
+    """What a case costs by the formulas in its layer's documentation."""
+    graph = graph_of(case)
+    (node,) = graph.nodes
+    given, outputs, op = case.arguments, prod(graph.outputs["y"].shape), case.op.name
+    bias = outputs if given.get("bias", True) else 0
+    if op in PER_OUTPUT:
+        return PER_OUTPUT[op] * outputs
+    if op in PER_INPUT:
+        return PER_INPUT[op] * prod(case.feeds[0].shape)
+    if op in ("conv", "fc"):
+        return 2 * outputs * prod(graph.weights["layer.weight"].shape[1:]) + bias
+    if op in ("maxpool", "avgpool"):
+        kernel = given["kernel"]
+        return outputs * (
+            prod(kernel) if isinstance(kernel, tuple) else kernel ** (len(case.feeds[0].shape) - 1)
+        )
+    if op in ("adaptiveavgpool", "adaptivemaxpool"):
+        widest = 1
+        for size, out in zip(case.feeds[0].shape[1:], graph.outputs["y"].shape[1:], strict=True):
+            widest *= max(-(-(i + 1) * size // out) - i * size // out for i in range(out))
+        return outputs * widest
+    if op in ("instancenorm", "groupnorm", "layernorm"):
+        return (7 if given.get("affine", op != "instancenorm") else 5) * outputs
+    if op == "lrn":
+        return (given["size"] + 5) * outputs
+    if op == "scale":
+        return outputs + bias
+    if op == "dropout":
+        return outputs if given.get("mode") == "classic" else 0
+    if op == "rbf":
+        return 3 * prod(case.feeds[1].shape)
+    if op == "average":
+        return len(case.feeds) * outputs
+    assert op in ("add", "multiply", "maximum"), op
+    return (len(case.feeds) - 1 + ("constant" in given)) * outputs
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_every_layer_counts_the_operations_of_its_formula(case: LayerCase) -> None:
+    assert cost.flops(graph_of(case)) == flops_by_hand(case)
+
+
+#: Layers that work number by number, read their input differently, or are a factor and an offset at inference.
+IN_PLACE = {
+    *("relu", "relu6", "leakyrelu", "prelu", "elu", "selu", "gelu", "silu", "mish", "hardswish", "hardsigmoid"),
+    *("sigmoid", "tanh", "softplus", "scale", "dropout", "identity", "flatten", "reshape", "batchnorm"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_layer_takes_room_unless_it_can_write_over_its_input(case: LayerCase) -> None:
+    (row,) = cost.costs(graph_of(case))
+    given, shape, out = case.arguments, case.feeds[0].shape, row.node.output.shape
+    in_place = case.op.name in IN_PLACE
+    in_place |= case.op.name in ("add", "multiply") and len(case.feeds) == 1 and "constant" in given
+    in_place |= case.op.name in ("globalavgpool", "globalmaxpool") and prod(shape[1:]) == 1
+    in_place |= case.op.name in ("adaptiveavgpool", "adaptivemaxpool") and shape == out
+    assert row.activations == prod(out)
+    assert row.memory == (0 if in_place else prod(out))
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c.op.name in ("conv", "maxpool", "avgpool")], ids=str)
+def test_the_field_of_a_window_is_its_dilated_kernel_and_its_jump_the_stride(case: LayerCase) -> None:
+    graph = graph_of(case)
+    given, rank = case.arguments, len(case.feeds[0].shape) - 1
+
+    def each(name: str, default: object) -> tuple[int, ...]:
+        value: Any = given.get(name, default)
+        return value if isinstance(value, tuple) else (value,) * rank
+
+    kernel = each("kernel", None)
+    field = cost.receptive_fields(graph)[graph.outputs["y"]]
+    assert field is not None
+    assert field.jump == each("stride", 1 if case.op.name == "conv" else kernel)
+    assert field.size == tuple(d * (k - 1) + 1 for k, d in zip(kernel, each("dilation", 1), strict=True))
 
 
 STACKS: tuple[tuple[int, tuple[tuple[str, dict[str, Any]], ...]], ...] = (
