@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 #: Between two candidates, so that the workers of one runtime have gone to sleep.
@@ -17,6 +17,11 @@ class Ratio:
 
     best: float
     paired: float
+    times: tuple[float, ...] = ()
+
+    def over(self, other: Ratio) -> Ratio:
+        """This candidate's time over another's of the same rounds."""
+        return ratio(self.times, other.times)
 
 
 @dataclass(frozen=True)
@@ -50,10 +55,10 @@ def against(
             spent = time.perf_counter() - begin
             if number >= warm_up:
                 times[name].append(spent)
-    return {
-        name: Ratio(
-            min(mine) / min(times[peer]),
-            statistics.median(a / b for a, b in zip(mine, times[peer], strict=True)),
-        )
-        for name, mine in times.items()
-    }
+    return {name: ratio(mine, times[peer]) for name, mine in times.items()}
+
+
+def ratio(mine: Sequence[float], theirs: Sequence[float]) -> Ratio:
+    """Of the times of the same rounds."""
+    paired = statistics.median(a / b for a, b in zip(mine, theirs, strict=True))
+    return Ratio(min(mine) / min(theirs), paired, tuple(mine))

@@ -1,0 +1,159 @@
+"""Starting, reading and counting, against the import of Lark, Lark's own tree and torchinfo."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from bench.interleave import Line, against
+
+#: Text to be parsed: the specs that come with cnnc, so often that they are some 100 KiB.
+PARSED_BYTES = 100_000
+#: Deep networks that are counted where they come with cnnc, besides vgg16 and one that is written here.
+DEEP = ("resnet152", "densenet201")
+
+IMPORTING = """import "blocks.cnn" (Bottleneck)
+
+model imported {
+    input image: [3, 64, 64]
+    repeat 4 { Bottleneck(16) }
+    output out
+}
+"""
+BOTTLENECK = """block Bottleneck(width) {
+    add {
+        branch {
+            conv(width, 1x1, bias = false) -> batchnorm -> relu
+            conv(width, 3x3, pad = half, bias = false) -> batchnorm -> relu
+            conv(in.channels, 1x1, bias = false) -> batchnorm
+        }
+        branch { }
+    }
+    relu
+}
+"""
+
+
+def deep_spec(layers: int) -> str:
+    """A net of residual bottlenecks with so many layers, or a few more."""
+    return BOTTLENECK + f"""
+model deep {{
+    input image: [3, 64, 64]
+    conv(64, 3x3, stride = 2, pad = 1, bias = false) -> batchnorm -> relu
+    repeat {-(-(layers - 6) // 10)} {{ Bottleneck(16) }}
+    globalavgpool -> flatten
+    fc(10)
+    output out
+}}
+"""
+
+
+def _process(*words: str, folder: str | None = None) -> Callable[[], object]:
+    """A process with the bytecode that an installation has: the warm-up rounds write what is missing."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return partial(subprocess.run, words, stdout=subprocess.DEVNULL, check=True, cwd=folder, env=environment)
+
+
+def check(rounds: int, threads: int) -> Iterator[Line]:
+    """a whole `cnnc check` process over one that does `import lark`"""
+    python, script = sys.executable, str(Path(sys.executable).with_name("cnnc"))
+    home = str(Path(__file__).parents[1])
+    # Lark imports interegular, a tool for those who change the grammar, where it is installed.
+    alone = "import sys; sys.modules['interegular'] = None; import lark"
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "blocks.cnn").write_text(BOTTLENECK, encoding="utf-8")
+        (Path(folder) / "imported.cnn").write_text(IMPORTING, encoding="utf-8")
+        (Path(folder) / "deep.cnn").write_text(deep_spec(100), encoding="utf-8")
+        ours = {
+            "cnnc check lenet5": _process(script, "check", "lenet5"),
+            "python -m cnnc check lenet5": _process(python, "-m", "cnnc", "check", "lenet5", folder=home),
+            "cnnc check vgg16": _process(script, "check", "vgg16"),
+            "cnnc check --strict, a file with an import":
+                _process(script, "check", "--strict", "imported.cnn", folder=folder),
+            "cnnc check, a file of 100 layers": _process(script, "check", "deep.cnn", folder=folder),
+        }
+        peer, bare = "import lark", "import lark, interegular apart"
+        found = against(
+            peer, {peer: _process(python, "-c", peer), bare: _process(python, "-c", alone), **ours}, rounds
+        )
+    for name in ours:
+        yield Line("check", name, peer, found[name], 1.9)
+    first = next(iter(ours))
+    yield Line("check", first, bare, found[first].over(found[bare]), 1.9)
+
+
+def start(rounds: int, threads: int) -> Iterator[Line]:
+    """whole `cnnc check` and `cnnc summary` processes over an empty Python"""
+    python, script = sys.executable, str(Path(sys.executable).with_name("cnnc"))
+    ours = {
+        "cnnc check lenet5": _process(script, "check", "lenet5"),
+        "cnnc summary lenet5": _process(script, "summary", "lenet5"),
+        "cnnc --version": _process(script, "--version"),
+        "import torch": _process(python, "-c", "import torch"),
+    }
+    peer = "python -c pass"
+    found = against(peer, {peer: _process(python, "-c", "pass"), **ours}, rounds)
+    for name in ours:
+        yield Line("start", name, peer, found[name])
+
+
+def parse(rounds: int, threads: int) -> list[Line]:
+    """text to typed AST over Lark's own tree with positions, on the same grammar"""
+    from lark import Lark
+
+    import specs
+    from spec_lang import tables
+    from spec_lang.parser import parse as ours_parse
+    from spec_lang.source import Source
+
+    folder = Path(specs.__file__).parent
+    text = "\n".join(path.read_text(encoding="utf-8") for path in sorted(folder.rglob("*.cnn")))
+    text *= PARSED_BYTES // len(text) + 1
+    grammar = tables.GRAMMAR.read_text(encoding="utf-8")
+    goals = list(tables.GOALS)
+    lark = Lark(grammar, parser="lalr", lexer="contextual", start=goals, propagate_positions=True)
+    peer, ours = "Lark's tree with positions", f"parse of {len(text) // 1000} kB"
+    found = against(peer, {
+        peer: lambda: lark.parse(text, start="file"),
+        ours: lambda: ours_parse(Source("specs.cnn", text)),
+    }, rounds)
+    return [Line("parse", ours, peer, found[ours], 1.3)]
+
+
+def summary(rounds: int, threads: int) -> Iterator[Line]:
+    """evaluation and summary over torchinfo's summary of the same net"""
+    import torch
+
+    from compiler.load import shipped
+    from spec_lang.source import Source
+
+    torch.set_num_threads(threads)
+    nets: dict[str, tuple[Any, float]] = {"vgg16": ("vgg16", 1 / 30)}
+    nets["a residual net of 506 layers"] = Source("deep.cnn", deep_spec(506)), 1 / 10
+    nets |= {name: (name, 1 / 10) for name in DEEP if name in shipped()}
+    for name, (target, goal) in nets.items():
+        yield _summarised(name, target, goal, rounds)
+
+
+def _summarised(name: str, target: Any, goal: float, rounds: int) -> Line:
+    import torchinfo
+
+    import cnnc
+
+    graph = cnnc.load(target)
+    module = cnnc.torch_module(graph, cnnc.initial_weights(graph)).eval()
+    size = (1, *next(iter(graph.inputs.values())).shape)
+    counted = torchinfo.summary(module, input_size=size, verbose=0).total_params
+    assert counted == graph.params, f"torchinfo counts {counted} parameters in {name}, not {graph.params}"
+    peer, ours = "torchinfo.summary", f"load and summary of {name}"
+    found = against(peer, {
+        peer: lambda: torchinfo.summary(module, input_size=size, verbose=0),
+        ours: lambda: str(cnnc.summary(cnnc.load(target))),
+    }, rounds)
+    return Line("summary", ours, peer, found[ours], goal)
