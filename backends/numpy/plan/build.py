@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from backends.numpy.plan.layout import chosen
+from backends.numpy.plan.layout import Layout
 from backends.numpy.plan.lower import Concrete
 from backends.numpy.plan.steps import conv, dense, moves, pointwise, pool, reference
 from backends.numpy.plan.steps.base import Kit, Pending, Step
@@ -55,10 +55,11 @@ class Plan:
         dtype: np.dtype[Any],
         packed: dict[tuple[object, ...], Array],
         workers: Workers,
+        layout: Layout,
     ) -> None:
         graph = concrete.graph
         units = Units(concrete)
-        storage = Storage(concrete, units, chosen(graph.nodes), dtype)
+        storage = Storage(concrete, units, layout, dtype)
         kit = Kit(concrete, storage, weights, packed, workers)
         pending = [maker(unit)(kit, unit) for unit in units.made]
         kit.scratch.make()

@@ -13,7 +13,7 @@ import numpy as np
 from backends.base import BackendError, Runnable
 from backends.inputs import check_inputs, check_weights
 from backends.numpy.plan.build import Plan
-from backends.numpy.plan.layout import chosen
+from backends.numpy.plan.layout import Layout, chosen
 from backends.numpy.plan.lower import concrete, lowered
 from backends.numpy.plan.threads import Workers, blas
 from compiler.graph import Graph
@@ -42,11 +42,21 @@ class PlannedRunnable(Runnable):
 
     A plan is made at the first call for each set of input shapes, and some are kept.  Calls from
     several threads wait for one another.  Whoever changes the arrays of weights later makes a new one:
-    some are used as they are, some have been arranged anew.  Raises `BackendError`: E602 for
-    training, E606 and E607 for inputs, E608 for weights.
+    some are used as they are, some have been arranged anew.  `layout` and `threads` are chosen by the
+    rules of `layout.py` and `threads.py` where they are not given.
+
+    Raises `BackendError`: E602 for training, E606 and E607 for inputs, E608 for weights.
     """
 
-    def __init__(self, graph: Graph, weights: Mapping[str, Array], dtype: str = "float32") -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        weights: Mapping[str, Array],
+        dtype: str = "float32",
+        *,
+        layout: Layout | None = None,
+        threads: int | None = None,
+    ) -> None:
         self.graph = graph
         self.dtype = np.dtype(dtype)
         check_weights(graph, weights)
@@ -55,7 +65,8 @@ class PlannedRunnable(Runnable):
         self._packed: dict[tuple[object, ...], Array] = {}
         self._plans: OrderedDict[tuple[object, ...], list[Stretch]] = OrderedDict()
         self._lock = threading.Lock()
-        self._workers = Workers(blas().threads)
+        self._layout = layout if layout is not None else chosen(self._graph.nodes)
+        self._workers = Workers(threads if threads is not None else blas().threads)
 
     def run(self, inputs: Mapping[str, Array], *, training: bool = False) -> dict[str, Array]:
         if training:
@@ -104,6 +115,7 @@ class PlannedRunnable(Runnable):
                     self.dtype,
                     self._packed,
                     self._workers,
+                    self._layout,
                 )
             stretches.append(Stretch(cut, made[count]))
         self._plans[key] = stretches
@@ -117,7 +129,7 @@ class PlannedRunnable(Runnable):
         if len(rows) != 1 or any(value.weight is not None for value in self._graph.outputs.values()):
             return [slice(0, count)]
         nominal = concrete(self._graph, shapes, rows).graph.largest * self.dtype.itemsize
-        most = max(1, MOST[chosen(self._graph.nodes).channels_last] // max(1, nominal))
+        most = max(1, MOST[self._layout.channels_last] // max(1, nominal))
         parts = -(-count // most)
         if parts < 2:
             return [slice(0, count)]

@@ -110,11 +110,15 @@ class Kit:
         """Scratch arrays of these shapes, for each worker."""
         return [self.scratch.arrays(worker, shapes, self.dtype) for worker in range(self.workers.count)]
 
+    def parts(self, work: float) -> int:
+        """Into how many tasks at least a step of so many operations is divided."""
+        return self.workers.count if work >= SHARED else 1
+
     def phase(self, tasks: Sequence[Task], work: float) -> Step:
         """All tasks, shared out if the work (in operations) is worth it."""
         if len(tasks) == 1:
             return partial(tasks[0], 0)
-        if self.workers.count > 1 and work >= SHARED:
+        if self.parts(work) > 1:
             return partial(self.workers.share, tasks)
         return partial(_one_by_one, tasks)
 

@@ -23,11 +23,11 @@ from compiler.ops.conv import Conv
 from compiler.ops.pool import MaxPool
 
 #: Positions of a tile: fewer, and BLAS arranges the filters anew too often; more, and the cache overflows.
-POSITIONS = 512
+POSITIONS = 1024
 #: Numbers in the columns of a tile, from which on there are fewer positions ...
-NUMBERS = 1 << 19
+NUMBERS = 1 << 20
 #: ... but never fewer than these.
-LEAST = 192
+LEAST = 256
 
 #: Numbers in columns that are not worth more than one tile.
 SMALL = 1 << 16
@@ -97,8 +97,8 @@ class Convolution:
         most = max(LEAST, min(POSITIONS, NUMBERS // depth), SMALL // depth)
         pooled = self.pool[0] if self.pool is not None else 1
         images, rows = (self.images, self.out[0] // pooled) if self.last else (1, self.out[0] // pooled)
-        parts = self.kit.workers.count if self.work > 2e6 else 1
-        made = list(tiles(images, rows, max(1, most // (self.per_row * pooled)), parts))
+        most = max(1, most // (self.per_row * pooled))
+        made = list(tiles(images, rows, most, self.kit.parts(self.work)))
         return made if self.last else [(WHOLE, rows) for _, rows in made]
 
     def seen(self, images: slice, rows: slice) -> Array:
@@ -149,9 +149,9 @@ def make(kit: Kit, unit: Unit) -> Pending:
     conv = Convolution(kit, unit)
     if conv.last and conv.channels == 1 and conv.filters_each == 1 and conv.groups > 1 and conv.pool is None:
         return depthwise.make(kit, unit, conv.windows[..., 0])
-    if conv.last and conv.groups == 1 and conv.pool is None and kit.workers.count > 1:
+    if conv.last and conv.groups == 1 and conv.pool is None and kit.parts(conv.work / 4) > 1:
         positions = conv.images * prod(conv.out)
-        if positions < conv.filters_each and conv.work > 2e7:
+        if positions < conv.filters_each:
             return _by_filters(conv)
     return _by_tiles(conv)
 

@@ -13,8 +13,8 @@ from backends.numpy.plan.steps.base import WHOLE, Kit, Pending, Step
 from backends.numpy.plan.threads import Task
 from backends.numpy.plan.units import Unit
 
-#: Numbers of a weight from which on reading it is worth two threads.
-LARGE = 1 << 19
+#: What reading one number of a weight counts as, in operations: memory is slower than arithmetic.
+WAIT = 8.0
 
 
 def make(kit: Kit, unit: Unit) -> Pending:
@@ -23,7 +23,8 @@ def make(kit: Kit, unit: Unit) -> Pending:
     weight = kit.weights[unit.head.weights["weight"]]
     x, y = kit.array(unit.inputs[0]), kit.array(unit.output)
     chain = pointwise.chain(kit, unit.chain, 2)
-    parts = kit.workers.count if weight.size >= LARGE else 1
+    work = weight.size * WAIT
+    parts = kit.parts(work)
     features = len(weight)
     tasks: list[Task] = []
     for i in range(parts):
@@ -38,7 +39,7 @@ def make(kit: Kit, unit: Unit) -> Pending:
             tasks.append(partial(_matrix, x, rows.T, target, links))
         else:
             tasks.append(partial(_matrix, rows, x, target, links))
-    step: Step = kit.phase(tasks, float("inf") if parts > 1 else 0)
+    step: Step = kit.phase(tasks, work)
     return lambda: step
 
 

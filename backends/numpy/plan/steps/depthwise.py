@@ -29,7 +29,8 @@ def make(kit: Kit, unit: Unit, windows: Array) -> Pending:
     places = list(np.ndindex(*weight.shape[2:]))
     chain = pointwise.chain(kit, unit.chain, target.ndim)
     per_row = target.size // (target.shape[0] * target.shape[1])
-    cuts = list(tiles(target.shape[0], target.shape[1], max(1, TILE // per_row), kit.workers.count))
+    work = 4.0 * target.size * prod(weight.shape[2:])
+    cuts = list(tiles(target.shape[0], target.shape[1], max(1, TILE // per_row), kit.parts(work)))
     shapes = [target[cut].shape for cut in cuts]
     for shape in dict.fromkeys(shapes):
         kit.need([shape, shape])
@@ -42,7 +43,7 @@ def make(kit: Kit, unit: Unit, windows: Array) -> Pending:
             mine = seen[images, rows]
             parts = [mine[(..., *place)] for place in places]
             tasks.append(_task(parts, taps, lent[shape], pointwise.applied(chain, where), target[where]))
-        return kit.phase(tasks, 4.0 * target.size * prod(weight.shape[2:]))
+        return kit.phase(tasks, work)
 
     return pending
 

@@ -72,10 +72,13 @@ def make(kit: Kit, unit: Unit) -> Pending:
         return lambda: step
     tasks: list[Task] = []
     per_row = size // (target.shape[0] * target.shape[1])
-    for first, second in tiles(target.shape[0], target.shape[1], max(1, TILE // per_row), kit.workers.count):
+    operations = 4.0 * size * len(unit.chain)
+    for first, second in tiles(
+        target.shape[0], target.shape[1], max(1, TILE // per_row), kit.parts(operations)
+    ):
         where = (first, second, *(WHOLE,) * (target.ndim - 2))
         tasks.append(partial(_task, applied(work, where), source[where], target[where]))
-    shared = kit.phase(tasks, 4.0 * size * len(unit.chain))
+    shared = kit.phase(tasks, operations)
     return lambda: shared
 
 

@@ -85,7 +85,7 @@ def make(kit: Kit, unit: Unit) -> Pending:
     last = kit.layout.channels_last
     per_row = max(1, target.size // (target.shape[0] * out[0]))
     work = 2.0 * target.size * sum(op.kernel)
-    parts = kit.workers.count if work > 1e6 else 1
+    parts = kit.parts(work)
     if last:
         cuts = list(tiles(target.shape[0], out[0], max(1, TILE // per_row), parts))
     else:
