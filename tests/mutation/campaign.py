@@ -38,13 +38,17 @@ class Snapshot:
 
     @cached_property
     def fingerprint(self) -> str:
-        """A hash of everything that is copied."""
+        """A hash of what is mutated and tested."""
         made = hashlib.sha256()
         for name in COPIED:
             path = self.root / name
             for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-                if file.is_file() and file.suffix in (".py", ".cnn", ".json", ".toml", ".lark"):
-                    made.update(file.relative_to(self.root).as_posix().encode() + b"\0" + file.read_bytes())
+                known = file.relative_to(self.root).as_posix()
+                if (
+                    file.suffix in (".py", ".cnn", ".json", ".toml", ".lark")
+                    and "tests/mutation" not in known
+                ):
+                    made.update(known.encode() + b"\0" + file.read_bytes())
         return made.hexdigest()[:16]
 
     def edits(self, only: str = "") -> dict[tuple[str, int, int, str], list[Edit]]:
@@ -129,7 +133,8 @@ def run(count: int, seed: int, jobs: int, folder: Path, only: str = "") -> int:
         copied(Path(place))
         snapshot = Snapshot(Path(place))
         edits = list(snapshot.sample(count, seed, only))
-        name = f"{only.strip('/').replace('/', '-') or 'all'}-{count}-{seed}-{snapshot.fingerprint}"
+        chosen = hashlib.sha256(repr(edits).encode()).hexdigest()[:8]
+        name = f"{count}-{seed}-{snapshot.fingerprint}-{chosen}"
         progress = folder / f"progress-{name}.jsonl"
         done = {row["number"]: row for row in read(progress)}
         controls = set(random.Random(seed).sample(range(len(edits)), -(-len(edits) // CONTROLS)))
@@ -140,9 +145,15 @@ def run(count: int, seed: int, jobs: int, folder: Path, only: str = "") -> int:
             judges = [Judge(snapshot, folder) for _ in range(jobs)]
             for judge in judges:
                 stack.enter_context(judge.workplace)
-            for module in MODULES if len(done) < len(edits) else ():
-                if any(module_of(edit.file, snapshot.root) is module for edit in edits):
-                    judges[0].traced(module)
+            left = {module_of(e.file, snapshot.root) for n, e in enumerate(edits) if n not in done}
+            needed = [module for module in MODULES if module in left]
+
+            def trace(i: int) -> None:
+                for module in needed[i::jobs]:
+                    judges[i].traced(module)
+
+            with ThreadPoolExecutor(jobs) as pool:
+                list(pool.map(trace, range(jobs)))
 
             def work(judge: Judge) -> None:
                 while True:

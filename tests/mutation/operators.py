@@ -72,7 +72,10 @@ def _of(
             node, "branches swapped", f"({text(node.orelse)} if {text(node.test)} else {text(node.body)})"
         )
     elif isinstance(node, ast.Tuple) and isinstance(node.ctx, ast.Load) and len(node.elts) == 2:
-        if not any(isinstance(e, ast.Starred) for e in node.elts) and not _in_annotation(node, parents):
+        above = parents.get(node)
+        of_classes = isinstance(above, ast.Call) and ast.unparse(above.func) == "isinstance"
+        starred = any(isinstance(e, ast.Starred) for e in node.elts)
+        if not starred and not of_classes and not _in_annotation(node, parents):
             (start, middle), (after, end) = map(places.span, node.elts)
             swapped = text(node.elts[1]) + source[middle:after] + text(node.elts[0])
             yield Edit(file, "pair swapped", start, end, swapped)

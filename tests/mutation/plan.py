@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
+from itertools import accumulate, zip_longest
 from typing import Any
 
 from tests.mutation.mutants import Edit
 from tests.mutation.trace import functions
+
+#: So many seconds of tests (as they took when they were traced) are run for one mutant.
+MOST = 20.0
 
 #: With fewer tests than this on a line, the others of the module follow: what is remembered between
 #: tests is run by the first of them alone.
@@ -26,7 +30,16 @@ class Traced:
         return Traced(data["seconds"], data["lines"])
 
     def quickest(self, tests: set[str]) -> list[str]:
-        return sorted(tests, key=lambda t: (self.seconds[t], t))
+        """The quickest case of every test, then the second of each, and so on."""
+        cases: dict[str, list[str]] = {}
+        for test in sorted(tests, key=lambda t: (self.seconds[t], t)):
+            cases.setdefault(test.split("[")[0], []).append(test)
+        return [test for rank in zip_longest(*cases.values()) for test in rank if test is not None]
+
+    def within(self, tests: list[str], most: float) -> list[str]:
+        """As many of the first tests as take `most` seconds together, and at least one."""
+        total = accumulate(self.seconds[test] for test in tests)
+        return [test for i, (test, sum) in enumerate(zip(tests, total, strict=True)) if sum <= most or not i]
 
 
 def statement(source: str, line: int) -> range:
@@ -54,12 +67,12 @@ def chosen_tests(edit: Edit, source: str, included: list[str], traced: Traced) -
             found.update(traced.lines.get(f"{inside[0]}+{number - inside[1]}", ()))
     ordered = traced.quickest(found)
     if inside is not None and len(found) >= FEW:
-        return ordered
+        return traced.within(ordered, MOST)
     # At the level of the module or a class: the tests of what stands there come first.
     words = [f"[{word}:" for word in _names(source, line)]
     rest = [t for t in traced.quickest(set(traced.seconds)) if t not in found]
     likely = [t for t in rest if any(word in t for word in words)]
-    return [*ordered, *likely, *(t for t in rest if t not in set(likely))]
+    return traced.within([*ordered, *likely, *(t for t in rest if t not in set(likely))], MOST)
 
 
 def _names(source: str, line: int) -> list[str]:

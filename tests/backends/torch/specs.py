@@ -259,4 +259,49 @@ model odd {
     output l
 }
 """,
+    # a layer of each kind, most with arguments that differ from their defaults
+    "layers": """
+model layers {
+    input map: [4, 9, 14]
+    input line: [4, 13]
+    input box: [4, 5, 6, 7]
+    weight gain: [4, 1, 1]
+    weight centers: [3, 20]
+    map -> conv(6, 3x5, stride = 2x3, dilation = 2x1, pad = [(1, 2), (0, 3)], groups = 2) -> conv(6, 1x1, bias = false)
+    batchnorm(eps = 1e-3, momentum = 0.3) -> batchnorm(affine = false) -> instancenorm(affine = true, eps = 0.1)
+    groupnorm(2, eps = 0.1) -> layernorm(eps = 0.1, axis = last) -> layernorm(affine = false) -> l2norm(eps = 0.1)
+    lrn(3, alpha = 0.5, beta = 0.6, k = 2, scale = sum) -> scale(bias = false) -> scale
+    output norms
+    map -> conv(4, 3x3, pad = 1, pad_mode = reflect) -> conv(4, 3x3, pad = [(1, 0), (0, 1)], pad_mode = circular)
+    conv(4, 2x3, stride = 3x2, round = ceil, frozen = true)
+    output borders
+    map -> maxpool(3x2, stride = 2x3, pad = 1, dilation = 1x2, round = floor)
+    maxpool(2x2, stride = 1, pad = [(1, 0), (0, 1)])
+    output largest
+    map -> avgpool(3x5, stride = 2x3, pad = 1x2, round = ceil, divisor = valid) -> avgpool(2x2, stride = 1, divisor = 3)
+    avgpool(2x2, stride = 1, pad = [(1, 0), (0, 1)], divisor = 2.5)
+    output means
+    map -> adaptiveavgpool(3x5) as a
+    map -> adaptivemaxpool(like = a) -> concat(it, a) -> globalmaxpool -> flatten -> fc(6, bias = false)
+    leakyrelu(0.2) -> prelu -> prelu(shared = true) -> elu(0.3) -> selu -> gelu -> silu -> mish
+    hardswish -> hardsigmoid -> sigmoid -> tanh -> softplus -> relu6 -> softmax -> logsoftmax
+    output vector
+    map -> fc(5, axis = channels) -> fc(3, axis = last) -> softmax(axis = height) -> dropout(0.2, spatial = true)
+    dropout(0.3, mode = classic)
+    output mapped
+    map -> multiply(it, gain) -> add(it, 0.5) -> select([3, 1, 0, 1]) -> slice(width, 2, 13) -> permute([1, 2, 0])
+    pad([(1, 2), (0, 3)], mode = replicate) -> reduce(max, height)
+    output moved
+    map -> select([0, 2]) -> pad(1x2, mode = circular) -> reshape([4, -1]) -> reduce(mean, channels)
+    output reshaped
+    line -> conv(4, 3, stride = 2, pad = [(1, 2)]) -> maxpool(2, round = floor) -> avgpool(2, pad = 1, stride = 1)
+    globalavgpool -> concat(it, it, axis = last) -> identity
+    output from_line
+    line -> slice(last, 0, 5) -> flatten -> rbf(centers)
+    output distances
+    box -> conv(4, 2x3x1, stride = 1x2x3, pad = [(1, 0), (2, 1), (0, 2)]) -> maxpool(2x1x1, stride = 1)
+    avgpool(2x2x1, stride = 1, pad = [(1, 0), (0, 1), (0, 0)]) -> batchnorm -> adaptivemaxpool(2) -> pad(1)
+    output from_box
+}
+""",
 }

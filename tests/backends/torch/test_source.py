@@ -425,7 +425,7 @@ def test_two_runs_in_other_processes_give_the_same_bytes() -> None:
     assert len(found) == 1
 
 
-@pytest.mark.parametrize("name", ["lenet5", "resnet", "aux", "unetpp"])
+@pytest.mark.parametrize("name", ["lenet5", *SPECS])
 def test_the_source_is_the_one_that_was_read_and_liked(name: str, golden: Callable[[str, str], None]) -> None:
     golden(f"torch/{name}.py", source_of(graph(name)))
 
