@@ -13,8 +13,7 @@ from backends.numpy.plan.steps import conv, dense, moves, pointwise, pool, refer
 from backends.numpy.plan.steps.base import Kit, Pending, Step
 from backends.numpy.plan.storage import Storage
 from backends.numpy.plan.threads import Workers
-from backends.numpy.plan.units import Unit, Units
-from compiler.ops.conv import Conv
+from backends.numpy.plan.units import Unit, Units, pads_with_zeros
 from compiler.ops.dense import Fc
 from compiler.ops.join import Concat
 from compiler.ops.pool import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
@@ -30,7 +29,7 @@ def maker(unit: Unit) -> Callable[[Kit, Unit], Pending]:
     if head is None:
         return pointwise.make
     op = head.op
-    if isinstance(op, Conv) and (op.pad_mode == "zeros" or not any(map(any, op.pad))):
+    if pads_with_zeros(head):
         return conv.make
     if isinstance(op, (MaxPool, AvgPool)):
         return pool.make

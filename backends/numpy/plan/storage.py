@@ -26,7 +26,7 @@ import numpy as np
 from backends.numpy.kernels.arrays import Array
 from backends.numpy.plan.layout import Layout
 from backends.numpy.plan.lower import Concrete
-from backends.numpy.plan.units import Unit, Units
+from backends.numpy.plan.units import Unit, Units, pads_with_zeros
 from compiler.graph import Value
 from compiler.ops.conv import Conv
 from compiler.ops.join import Concat
@@ -130,8 +130,7 @@ class Storage:
                     self._homes[unit.output] = mine
                     return
         self._settle(unit.output, joined=head is not None and isinstance(head.op, Concat))
-        if pads_with_margins(unit):
-            assert head is not None and isinstance(head.op, Conv)
+        if head is not None and isinstance(head.op, Conv) and pads_with_zeros(head):
             x = unit.inputs[0]
             self._homes[x].widen(head.op.lowered_pads(x.type))
 
@@ -246,11 +245,6 @@ def inner_slices(home: Home) -> tuple[slice, ...]:
     return tuple(
         slice(begin, begin + extent) for extent, (begin, _) in zip(home.shape[2:], home.margins, strict=True)
     )
-
-
-def pads_with_margins(unit: Unit) -> bool:
-    """Whether it is a convolution that reads zeros around its input."""
-    return unit.head is not None and isinstance(unit.head.op, Conv) and unit.head.op.pad_mode == "zeros"
 
 
 def aligned(size: int) -> Array:

@@ -129,7 +129,7 @@ class Units:
         op = node.op
         assert isinstance(op, MaxPool)
         apart = op.stride == op.kernel and set(op.dilation) == {1}
-        if apart and not any(map(any, op.lowered_pads(x.type))):
+        if apart and not any(map(any, op.lowered_pads(x.type))) and pads_with_zeros(unit.head):
             unit.pool = node
             self._give(unit, node.output)
         else:
@@ -172,6 +172,14 @@ def is_pointwise(node: Node) -> bool:
     if isinstance(op, (*JOINS, BatchNorm, Scale)):
         return True
     return op.elementwise and not isinstance(op, (Identity, Softmax, LogSoftmax))
+
+
+def pads_with_zeros(node: Node) -> bool:
+    """Whether it is a convolution with nothing but zeros around its input, which margins can hold."""
+    op = node.op
+    if not isinstance(op, Conv):
+        return False
+    return op.pad_mode == "zeros" or not any(map(any, op.lowered_pads(node.inputs[0].type)))
 
 
 def bias_is_link(node: Node) -> bool:
