@@ -22,6 +22,12 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=1, help="how many are tested at once")
     parser.add_argument("--only", default="", help="files whose path begins so, such as backends/onnx/")
     parser.add_argument(
+        "--again",
+        type=Path,
+        metavar="FILE",
+        help="only what survived the run that wrote this file of progress",
+    )
+    parser.add_argument(
         "--folder", type=Path, default=ROOT / "build" / "mutation", help="where progress is kept"
     )
     options = parser.parse_args()

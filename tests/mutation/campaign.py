@@ -126,13 +126,26 @@ class Judge:
         return {"caught": answer["code"] != 0, "by": answer["failed"], "seconds": answer["seconds"]}
 
 
-def run(count: int, seed: int, jobs: int, folder: Path, only: str = "") -> int:
-    """Run it, print what comes of it, and return the exit status: 1 if fewer than 95 % are caught."""
+def survivors(snapshot: Snapshot, before: Path) -> Iterator[Edit]:
+    """The mutants that survived an earlier run, whose file of progress is given."""
+    for row in sorted(read(before), key=lambda row: row["number"]):
+        if not row["caught"]:
+            edit = Edit(row["file"], row["operator"], row["start"], row["end"], row["text"])
+            if edit.shown(snapshot.source(edit.file)) != row["shown"]:
+                raise SystemExit(f"{edit.file} is no longer what it was when {row['shown']} survived")
+            yield edit
+
+
+def run(count: int, seed: int, jobs: int, folder: Path, only: str = "", before: Path | None = None) -> int:
+    """Run it, print what comes of it, and return the exit status: 1 if fewer than 95 % are caught.
+
+    With `before`, a file of progress, only what survived then is tried again.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="mutation-") as place:
         copied(Path(place))
         snapshot = Snapshot(Path(place))
-        edits = list(snapshot.sample(count, seed, only))
+        edits = list(survivors(snapshot, before) if before else snapshot.sample(count, seed, only))
         chosen = hashlib.sha256(repr(edits).encode()).hexdigest()[:8]
         name = f"{count}-{seed}-{snapshot.fingerprint}-{chosen}"
         progress = folder / f"progress-{name}.jsonl"
