@@ -186,7 +186,7 @@ ONNX = _rows(
      "overhang of `ceil` forgotten", "[maxpool:"),
     ("norm.py", 'layer.weight("running_var"), epsilon=op.eps, momentum', 'layer.weight("running_var"), momentum',
      "eps of batchnorm dropped", "[batchnorm:"),
-    ("norm.py", '"alpha": op.alpha * (op.size if op.scale == "sum" else 1)', '"alpha": op.alpha',
+    ("norm.py", 'alpha = op.alpha * (op.size if op.scale == "sum" else 1)', "alpha = op.alpha",
      "lrn divides alpha by the size where the paper does not", "[lrn:"),
     ("norm.py", '"beta": op.beta, "bias": op.k', '"beta": op.beta', "k of lrn dropped", "[lrn:"),
     ("norm.py", 'layer.on_the_way("Max", norm, layer.number(op.eps))', "norm", "eps of l2norm dropped", "[l2norm:"),
