@@ -15,6 +15,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
+from compiler.elsewhere import argument_advice
 from spec_lang.diagnostics import nearest
 from spec_lang.frozen import REQUIRED, field, fields, frozen
 
@@ -248,7 +249,8 @@ class PerAxis(Kind):
             raise BadValue(f"{self.describe()}, not {show(value)}")
         if len(values) != context.spatial:
             axes = "axis" if context.spatial == 1 else "axes"
-            raise BadValue(f"{len(values)} numbers for {context.spatial} spatial {axes}")
+            batch = "; the batch is no axis of a shape" if len(values) == context.spatial - 1 else ""
+            raise BadValue(f"{len(values)} numbers for {context.spatial} spatial {axes}{batch}")
         if any(v < self.minimum for v in values):
             raise BadValue(f"{self.describe()}, not {show(value)}")
         return values
@@ -463,26 +465,16 @@ class Declared:
             name = one.name
             if name is None:
                 if count == len(positional):
-                    wanted = ", ".join(positional) or "no arguments"
-                    fault = cls.too_many(given, positional)
-                    if fault is not None:
-                        raise fault
-                    raise Fault(
-                        "E314",
-                        f"{cls.name} takes {wanted} by position; the rest are given by name",
-                        notes=(f"signature: {cls.signature()}",),
-                        argument=f"#{count}",
-                    )
+                    raise cls.too_many(given, positional) or cls._misplaced(given, positional)
                 name = positional[count]
                 count += 1
             if name not in by_name:
-                near = nearest(name, by_name)
                 raise Fault(
                     "E310",
                     f"{cls.name} has no argument `{name}`",
                     argument=name,
                     notes=(f"signature: {cls.signature()}",),
-                    help=(f"did you mean `{near[0]}`?",) if near else (),
+                    help=argument_advice(cls.name, name, by_name),
                 )
             if name in values:
                 raise Fault("E315", f"{cls.name}: `{name}` is given twice", argument=name)
@@ -493,6 +485,27 @@ class Declared:
     def too_many(cls, given: Sequence[Given], positional: Sequence[str]) -> Fault | None:
         """A better fault for a habit, such as `conv(64, 3, 3)`; None for the general one."""
         return None
+
+    @classmethod
+    def _misplaced(cls, given: Sequence[Given], positional: Sequence[str]) -> Fault:
+        """E314: more arguments by position than there are places."""
+        wanted = ", ".join(positional) or "no arguments"
+        values = [one.value for one in given if one.name is None]
+        kinds = {a.name: a.kind for a in cls.args()}
+        help: tuple[str, ...] = ()
+        if all(type(v) is int for v in values) and positional and isinstance(kinds[positional[-1]], PerAxis):
+            size = "x".join(map(str, values[len(positional) - 1 :]))
+            first = "".join(f"{v}, " for v in values[: len(positional) - 1])
+            help = (f"a size is one word: `{cls.name}({first}{size})`",)
+        elif "frozen" in kinds and type(values[len(positional)]) is int:
+            help = ("what comes in is known from the flow, and is not written",)
+        return Fault(
+            "E314",
+            f"{cls.name} takes {wanted} by position; the rest are given by name",
+            notes=(f"signature: {cls.signature()}",),
+            help=help,
+            argument=f"#{len(positional)}",
+        )
 
     @classmethod
     def missing(cls, argument: Arg) -> Fault:
@@ -523,7 +536,9 @@ class Declared:
             try:
                 stored[a.name] = a.kind.accept(value, context)
             except BadValue as bad:
-                raise Fault("E312", f"{cls.name}: `{a.name}` is {bad}", argument=a.name) from None
+                quoted = type(value) is str and value in words_of([cls])
+                help = (f"words stand without quotes: `{a.name} = {value}`",) if quoted else ()
+                raise Fault("E312", f"{cls.name}: `{a.name}` is {bad}", argument=a.name, help=help) from None
         return stored
 
     @classmethod

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from compiler.declare import Choice, Declared, Fault, Faults, Given, Int, Real, Word, arg, show
+from compiler.elsewhere import RULES
 from spec_lang.diagnostics import Diagnostic, Error, nearest
 from spec_lang.frozen import frozen, replace
 from spec_lang.limits import DEFAULT_LIMITS, Limits
@@ -283,7 +284,8 @@ def default_initialiser(role: str) -> Initialiser:
 def bind_rule(name: str, given: Sequence[Given] = ()) -> Initialiser:
     """The rule of that name with these arguments.  Faults E500 (no such rule), E310 to E315."""
     if name not in INITIALISERS:
-        near = nearest(name, INITIALISERS)
+        meant = RULES.get(name.lower().partition("_")[0])
+        near = (meant,) if meant else nearest(name, INITIALISERS)
         raise Fault("E500", f"`{name}` is no initialisation rule",
                     notes=(f"rules: {', '.join(INITIALISERS)}",),
                     help=(f"did you mean `{near[0]}`?",) if near else ())

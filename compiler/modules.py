@@ -390,7 +390,9 @@ class Loader:
         if not text or "\0" in text or os.path.isabs(text) or len(text) > 4096:
             raise Problem("E217", 'an import is a relative path, such as "blocks.cnn"', span)
         if not text.endswith(".cnn"):
-            raise Problem("E217", f'"{text}" is no spec: its name does not end in .cnn', span)
+            raise Problem(
+                "E217", f'"{text}" is no spec: its name does not end in .cnn', span, help=(f'"{text}.cnn"',)
+            )
         candidates = [importer.parent / text] if importer is not None else []
         candidates.append(SHIPPED / text)
         outside = False

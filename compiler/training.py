@@ -33,6 +33,7 @@ from compiler.declare import (
     arg,
     show,
 )
+from compiler.elsewhere import argument_meant
 from spec_lang.diagnostics import Error, nearest
 from spec_lang.frozen import frozen, replace
 
@@ -210,9 +211,14 @@ def bind_settings(items: Sequence[tuple[str, Any, Any]]) -> TrainSettings:
 
 def _unknown(name: str, known: tuple[str, ...]) -> Fault:
     near = nearest(name, known)
+    help = f"did you mean `{near[0]}`?" if near else ""
+    for setting, table in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES), ("loss", LOSSES)):
+        for owner in table.values() if not near else ():
+            argument = argument_meant(name, [a.name for a in owner.args()])
+            if argument and not help:
+                help = f"`{argument}` is told to the {setting}: `{setting} = {owner.name}({argument} = ...)`"
     return Fault("E800", f"there is no setting `{name}`", argument=name,
-                 notes=(f"settings: {', '.join(known)}",),
-                 help=(f"did you mean `{near[0]}`?",) if near else ())
+                 notes=(f"settings: {', '.join(known)}",), help=(help,) if help else ())
 
 
 def _contradiction(settings: TrainSettings) -> tuple[str, Fault] | None:

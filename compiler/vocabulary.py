@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from compiler.declare import Declared, words_of
+from compiler.elsewhere import layer_meant
 from compiler.evaluate.problems import Problem
 from compiler.initial import INITIALISERS
 from compiler.ops import OPS
 from compiler.preprocess import PREPROCESS
 from compiler.training import LOSSES, METRICS, OPTIMIZERS, SCHEDULES
-from spec_lang.diagnostics import nearest
 from spec_lang.source import Span
 
 _DECLARED: dict[str, type[Declared]] = {
@@ -21,6 +21,6 @@ WORDS: frozenset[str] = words_of([*OPS.values(), *_DECLARED.values()]) | {"none"
 
 def unknown_call(name: str, span: Span) -> Problem:
     """A word that is called where only a function or a layer can be."""
-    near = nearest(name, OPS)
+    meant = layer_meant(name, OPS)
     return Problem("E201", f"`{name}` is neither a function nor a layer", span,
-                   help=(f"did you mean `{near[0]}`?",) if near else ())
+                   help=(f"did you mean `{meant}`?",) if meant else ())

@@ -73,13 +73,13 @@ class SpecError(Error):
 def nearest(name: str, candidates: Iterable[str], limit: int = 1) -> tuple[str, ...]:
     """The candidates that a person may have meant, best first.
 
-    A different case counts as equal; otherwise the closest by similarity, at least 0.6.
+    A different case counts as equal; otherwise the closest by similarity, at least 0.65.
     """
     import difflib
 
     pool = sorted(set(candidates))
     same = [c for c in pool if c.lower() == name.lower()]
-    return tuple((same or difflib.get_close_matches(name, pool, n=limit, cutoff=0.6))[:limit])
+    return tuple((same or difflib.get_close_matches(name, pool, n=limit, cutoff=0.65))[:limit])
 
 
 def in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:

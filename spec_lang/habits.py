@@ -8,6 +8,7 @@ that lead to the row; the tests try them all.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from spec_lang.frozen import frozen
 
@@ -181,6 +182,41 @@ HABITS: tuple[Habit, ...] = (
     ),
     _habit(
         "E121",
+        "an output is the current tensor, and gets a name alone",
+        "write the layer above `output name`, or `layer(...) -> output name`",
+        r"\boutput\s+\S+\s*=.*",
+        "output y = relu",
+        'output "a/b" = conv(3, 3x3)',
+        kinds="EQUAL",
+    ),
+    _habit(
+        "E121",
+        "what is shared has a label",
+        "write `shared head: fc(10)`",
+        r"\bshared\s+\w+\s*[=({]?.*",
+        "shared head = fc(10)",
+        "shared head fc(10)",
+        kinds="NAME EQUAL",
+    ),
+    _habit(
+        "E121",
+        "the name of a weight is followed by a colon",
+        "write `weight gamma: [64, 1, 1]`",
+        r"\bweight\s+\w+\s*[\[(=]?.*",
+        "weight w [3]",
+        "weight w = [3]",
+        kinds="NAME",
+    ),
+    _habit(
+        "E121",
+        "`as` names a tensor by a plain name",
+        'write `as c1`; a label, in front of the layer, names weights: `"c1": conv(64, 3x3)`',
+        r"\bas\s+\".*",
+        'conv(64, 3x3) as "c1"',
+        kinds="STRING",
+    ),
+    _habit(
+        "E121",
         "a layer is labelled with a colon, a number is named with `let`",
         "write `name: layer(...)` to name its weights, `layer(...) as name` to name its result, "
         "`let name = ...` for a number",
@@ -225,6 +261,15 @@ HABITS: tuple[Habit, ...] = (
         "let rate = 0,5",
         kinds="COMMA",
     ),
+    _habit(
+        "E108",
+        "`%` is the remainder of a division",
+        "write `0.5` for 50 %",
+        r"\d\s*%\s*([,)\]]|$)",
+        "dropout(50%)",
+        "dropout(50%, spatial = true)",
+        kinds="RPAR COMMA RSQB",
+    ),
     # ---- comments
     _habit(
         "E126",
@@ -257,13 +302,31 @@ HABITS: tuple[Habit, ...] = (
     ),
     _habit(
         "E122",
+        "a layer stands here by its name alone",
+        "write `relu`, and `name: layer(...)` for a layer whose weights have a name",
+        r"^\s*(self|nn|F|torch|tf|keras|layers)\..*",
+        "nn.ReLU()",
+        "self.conv1 = conv(64, 3x3)",
+        kinds="DOT",
+    ),
+    _habit(
+        "E122",
+        "tensors are added and multiplied by layers",
+        "write `add(a, b)` or `multiply(a, b)`; in a chain, `a -> add(it, b)`",
+        r"[\w)\]]\s*[+*-]\s*\w.*",
+        "conv(64, 3x3) + relu",
+        "skip + it -> relu",
+        "skip * it",
+        kinds="PLUS TIMES MINUS",
+    ),
+    _habit(
+        "E122",
         "layers are joined by `->`",
         "write `a -> b`, or put them on two lines",
-        r"[\w)\]]\s*(,|\+|\.|\|)\s*\w.*",
+        r"[\w)\]]\s*(,|\.|\|)\s*\w.*",
         "conv(64, 3x3), relu",
         "conv(64, 3x3).relu()",
-        "conv(64, 3x3) + relu",
-        kinds="COMMA DOT PLUS",
+        kinds="COMMA DOT",
     ),
     _habit(
         "E122",
@@ -296,10 +359,30 @@ HABITS: tuple[Habit, ...] = (
         "E122",
         "the name of an input is followed by a colon",
         "write `input image: [3, 224, 224]`",
-        r"\b(input|weight|shared)\s+\w+\s*[\[(=]?.*",
+        r"\binput\s+\w+\s*[\[(=]?.*",
         "input image [3, 224, 224]",
-        "weight w [3]",
-        kinds="NAME",
+        "input image = [3, 224, 224]",
+        kinds="NAME EQUAL",
+    ),
+    _habit(
+        "E122",
+        "an input has a name, and its shape stands in square brackets",
+        "write `input image: [3, 224, 224]`; the batch is not written",
+        r"\binput\s*(\w+\s*:?\s*)?[\[(].*",
+        "input(3, 224, 224)",
+        "input [3, 224, 224]",
+        "input image: (3, 224, 224)",
+        kinds="LPAR LSQB",
+    ),
+    _habit(
+        "E122",
+        "a name has letters, digits and `_`",
+        "write `res_net`",
+        r"^\s*(model|block|train|inline\s+block)\s+\w+-.*",
+        "model res-net { relu }",
+        "block res-block(n) { relu }",
+        kinds="MINUS",
+        where="top",
     ),
 )
 """In order: the first row that fits is taken."""
@@ -322,7 +405,17 @@ def habit(line: str, column: int, end: int, kind: str, top_level: bool) -> Habit
     return None
 
 
-def size_of_name(name: str) -> str:
-    """For a name such as `kxk` the tuple that was probably meant, `(k, k)`; else an empty string."""
-    match = re.fullmatch(r"([A-Za-z]|\d+)x([A-Za-z]|\d+)", name)
-    return f"({match[1]}, {match[2]})" if match else ""
+def size_of_name(name: str, known: Iterable[str] = ()) -> str:
+    """For a name such as `kxk` the tuple that was probably meant, `(k, k)`; else an empty string.
+
+    Its halves are numbers, single letters, or names that are `known`.
+    """
+    names = set(known)
+
+    def stands(half: str) -> bool:
+        return half.isdecimal() or half in names or re.fullmatch("[A-Za-z]", half) is not None
+
+    for at, letter in enumerate(name):
+        if letter == "x" and stands(name[:at]) and stands(name[at + 1 :]):
+            return f"({name[:at]}, {name[at + 1 :]})"
+    return ""

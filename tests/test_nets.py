@@ -88,6 +88,26 @@ def test_formatting_changes_nothing(name: str) -> None:
     assert cnnc.format(text) == text  # they are kept as `cnnc fmt` writes them
 
 
+def test_names_longer_than_a_line_still_make_a_file_that_runs() -> None:
+    text = """
+block Deep(n) {
+    if n > 0 {
+        maximum { branch { groupnorm(1) } branch { relu as a_name -> layernorm } branch { dropout(0.1) } }
+        batchnorm
+        Deep(n - 1)
+    }
+}
+model m { input x: [2, 5, 3]
+    Deep(18)
+}
+"""
+    net = load(Source("m.cnn", text))
+    assert cnnc.verify(net, backends=["numpy", "torch"]).passed
+    model = cnnc.runnable(net, "numpy", cnnc.initial_weights(net, seed=0), "float64")
+    x = np.ones((2, 2, 5, 3))
+    assert model.gradients({"x": x}, {"output": x}).inputs["x"].shape == x.shape
+
+
 @pytest.fixture(scope="module")
 def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Every network in both frameworks."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
+from compiler import elsewhere
 from compiler.declare import Given, Word
+from compiler.elsewhere import layer_meant
 from compiler.evaluate.context import Context, refuse_reserved
 from compiler.evaluate.problems import Exhausted, Poisoned, Problem
 from compiler.evaluate.values import (
@@ -23,6 +25,7 @@ from compiler.graph import Value
 from compiler.ops import OPS
 from spec_lang import syntax as ast
 from spec_lang.diagnostics import nearest
+from spec_lang.habits import size_of_name
 from spec_lang.source import Span
 
 BUILTINS = ("min", "max", "abs", "floor", "ceil", "round", "sqrt", "len", "sum", "range", "zip", "int")
@@ -153,26 +156,24 @@ def lookup(name: str, span: Span, context: Context, applied: bool = False) -> An
 
 def unknown(name: str, span: Span, visible: Iterable[str], applied: bool) -> NoReturn:
     """Refuse a name: E202 where a layer or a tensor is wanted, else E201."""
-    from compiler.vocabulary import WORDS
 
     if applied:
-        near = nearest(name, [*visible, *OPS])
+        meant = layer_meant(name, [*visible, *OPS])
         raise Problem(
             "E202",
             f"there is no layer `{name}`",
             span,
             label="not a layer, a block or a tensor",
-            help=(f"did you mean `{near[0]}`?",) if near else (f"`block {name} {{ ... }}` defines one",),
+            help=(f"did you mean `{meant}`?",) if meant else (f"`block {name} {{ ... }}` defines one",),
         )
     if name in BUILTINS:
         raise Problem("E201", f"`{name}` is a function", span, help=(f"call it: `{name}(...)`",))
-    near = nearest(name, [*visible, *OPS, *WORDS, *BUILTINS])
     raise Problem(
         "E201",
         f"nothing is named `{name}`",
         span,
         label="not a name in scope, a layer or a choice",
-        help=(f"did you mean `{near[0]}`?",) if near else (f"`let {name} = ...`, or a parameter, gives it",),
+        help=_advice(name, list(visible)),
     )
 
 
@@ -181,6 +182,19 @@ def flowing(context: Context, span: Span) -> Any:
     if context.flow.it is None:
         raise nothing_flows("here yet", span)
     return context.flow.it
+
+
+def _advice(name: str, visible: list[str]) -> tuple[str, ...]:
+    """What to say to a name that nobody knows."""
+    from compiler.vocabulary import WORDS
+
+    size = size_of_name(name, visible)
+    if size:
+        return (f"a size with names in it is a tuple: `{size}`",)
+    word = elsewhere.WORDS.get(name.lower())
+    own = ("true", "false", "params", "macs", "memory", "it", "in")
+    near = (word,) if word else nearest(name, [*visible, *OPS, *WORDS, *BUILTINS, *own])
+    return (f"did you mean `{near[0]}`?",) if near else (f"`let {name} = ...`, or a parameter, gives it",)
 
 
 def nothing_flows(where: str, span: Span) -> Problem:

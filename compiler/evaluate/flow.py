@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from compiler.elsewhere import layer_meant
 from compiler.evaluate import arithmetic, calls, sections
 from compiler.evaluate.blocks import apply_value
 from compiler.evaluate.context import Context, Flow
@@ -40,7 +41,7 @@ from compiler.evaluate.values import (
 from compiler.graph import Scope, Value
 from compiler.ops import OPS
 from spec_lang import syntax as ast
-from spec_lang.diagnostics import Label, nearest
+from spec_lang.diagnostics import Label
 from spec_lang.frozen import replace
 
 #: Steps that a statement costs beyond its expressions, and that a group does.
@@ -153,13 +154,13 @@ def _not_a_layer(apply: ast.Apply | ast.Shared, value: Any, context: Context) ->
         return Problem("E210", f"`{name}` is a function of numbers, not a layer", span)
     if context.env.lookup(name) is None and context.module.resolve(name, context.run, span) is None:
         # A choice of some layer, such as `same`: to the reader it is an unknown layer.
-        near = nearest(name, [*OPS, *context.module.names()])
+        meant = layer_meant(name, [*OPS, *context.module.names()])
         return Problem(
             "E202",
             f"there is no layer `{name}`",
             span,
             label="not a layer, a block or a tensor",
-            help=(f"did you mean `{near[0]}`?",) if near else (),
+            help=(f"did you mean `{meant}`?",) if meant else (),
         )
     return Problem("E210", f"`{name}` is {describe(value)}, not a layer or a tensor", span)
 

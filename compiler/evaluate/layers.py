@@ -208,6 +208,14 @@ def _tensor_arguments(
             if one.name == name and isinstance(one.value, Value):
                 tensors.append(one.value)
                 named[i] = replace(one, value=Position(len(tensors)))
+    for one in named:
+        if one.name is None and isinstance(one.value, Value) and isinstance(one.place, ast.Argument):
+            raise Problem(
+                "E314",
+                f"{op.name} takes what flows into it, and no tensor among its arguments",
+                one.place.span,
+                help=(f"`{one.place.value.span.text} -> {op.name}(...)`",),
+            )
     return tuple(named), tensors
 
 

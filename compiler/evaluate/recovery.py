@@ -174,6 +174,8 @@ _OF_THE_WHOLE = ("E204", "E206", "E214", "E216", "E220", "E227")
 _OF_NAMES = ("E201", "E202", "E221")
 
 
+#: What begins a line that the parser has explained already.
+_OF_OTHER_LANGUAGES = ("async", "class", "def", "elif", "from", "import", "return", "while")
 def independent(diagnostics: Iterable[Diagnostic], module: Module) -> list[Diagnostic]:
     """The diagnostics of a text with mistakes that do not rest on what was lost to these.
 
@@ -182,13 +184,21 @@ def independent(diagnostics: Iterable[Diagnostic], module: Module) -> list[Diagn
     """
     if not module.damage:
         return list(diagnostics)
-    text = module.file.source.text
+    source = module.file.source
+    text = source.text
+    lines = {source.position(at)[0] for at in module.damage}
     return [
         one
         for one in diagnostics
         if one.code not in _OF_THE_WHOLE
         and not (
             one.code in _OF_NAMES
+        and not (
+            one.code == "E202"
+            and one.span is not None
+            and one.span.text in _OF_OTHER_LANGUAGES
+            and one.span.line in lines
+        )
             and one.span is not None
             and len(re.findall(rf"\b{re.escape(one.span.text)}\b", text)) > 1
         )

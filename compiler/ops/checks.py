@@ -30,6 +30,12 @@ def listed(items: Sequence[str], last: str = "and") -> str:
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} {last} {items[-1]}"
 
 
+def article(number: int) -> str:
+    """`a` or `an`, as the number is read aloud: an 8, an 11, an 18, an 80."""
+    text = str(number)
+    return "an" if text[0] == "8" or (text[:2] in ("11", "18") and len(text) % 3 == 2) else "a"
+
+
 def by_sizes(sizes: Sequence[int]) -> str:
     """Sizes as a spec writes them: `3x5`; a single axis is a number."""
     return "x".join(map(str, sizes))

@@ -12,7 +12,7 @@ from typing import Any
 from compiler import shapes
 from compiler.declare import Fault
 from compiler.ops.base import Op, TensorType, Window
-from compiler.ops.checks import as_tuple, axis_name, by_sizes, listed, need_fixed, need_rank
+from compiler.ops.checks import article, as_tuple, axis_name, by_sizes, listed, need_fixed, need_rank
 
 _PIECES = {1: ("position",), 2: ("row", "column"), 3: ("slice", "row", "column")}
 
@@ -163,7 +163,8 @@ class Sliding(Op):
             i if not n else i + s - shapes.remainder(i, k, s, begin, end)
             for (i, k, s, (begin, end)), n in zip(cases, lost, strict=True)
         ]
-        larger = f"a {by_sizes(sizes)} input" if len(sizes) > 1 else f"an input of {sizes[0]}"
+        an = article(sizes[0])
+        larger = f"{an} {by_sizes(sizes)} input" if len(sizes) > 1 else f"an input of {sizes[0]}"
         pad = self._fitting_pad(x)
         fits = f"`pad = {pad}`, or {larger}, fits" if pad else f"{larger} fits"
         raise Fault(
@@ -226,6 +227,9 @@ def too_many_numbers(cls: type[Op], given: Sequence[Any], leading: int) -> Fault
         help = [kernel if leading else f"{kernel} for a kernel of {by_sizes(numbers)}"]
         if not leading or numbers[0] != numbers[1]:
             help.append(f"{strided} for a stride of {numbers[1]}")
+        if leading and numbers[0] > numbers[1]:
+            inner = ", ".join([str(numbers[0]), str(numbers[1]), *named])
+            help.append(f"or `{cls.name}({inner})`: what comes in is known from the flow, and is not written")
     return Fault(
         "E314",
         f"{cls.name} takes its kernel as one size, not as {len(numbers)} numbers",

@@ -291,16 +291,22 @@ def _write_statements(writer: Writer, statements: Sequence[Statement], training:
 def _lines(one: Statement, depth: int) -> list[str]:
     """The statement with its remark, broken between arguments (and targets) where it is too long."""
     expression, start = one.expression, f"{', '.join(one.targets)} = " if one.targets else ""
-    tree = (
-        Bracket(expression.callee + expression.opening, expression.arguments, expression.closing)
-        if isinstance(expression, Call)
-        else expression
-    )
-    if isinstance(expression, Call) and 4 * depth + len(start + expression.callee) >= _WIDTH:
+    tree = _bracket(expression) if isinstance(expression, Call) else expression
+    opening = tree.open if isinstance(tree, Bracket) else tree
+    if 4 * depth + len(start + opening) <= _WIDTH:
+        return lines_of(start, tree, "", depth, one.remark, _WIDTH)
+    if len(one.targets) > 1:
         broken = lines_of("", Bracket("(", one.targets, ")", tall=True), " = ", depth, width=_WIDTH)
         last = broken.pop().strip()
         return [*broken, *lines_of(f"{last} ", tree, "", depth, one.remark, _WIDTH)]
-    return lines_of(start, tree, "", depth, one.remark, _WIDTH)
+    # `local = s["..."] = expression` as two statements.
+    local, *kept = start.removesuffix(" = ").split(" = ") if start else [""]
+    lines = lines_of(f"{local} = " if local else "", tree, "", depth, one.remark, _WIDTH)
+    return lines + [f"{'    ' * depth}{place} = {local}" for place in kept]
+
+
+def _bracket(call: Call) -> Bracket:
+    return Bracket(call.callee + call.opening, call.arguments, call.closing)
 
 
 def _put(writer: Writer, lines: Sequence[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -79,7 +80,7 @@ TABLE: tuple[tuple[str, tuple[Any, ...], dict[str, Any], tuple[str, str, str, st
     ("maxpool", ((3, 9, 9),), {"kernel": 2},
      ("E301", "(9 - 2 + 0) / 2 + 1 = 4.5", "", "`pad = 1`, or a 10x10 input")),
     ("avgpool", ((3, 11, 12),), {"kernel": (1, 3), "stride": (3, 5)},
-     ("E301", "width (12 - 3 + 0) / 5 + 1 = 2.8", "the last 4 input columns", "a 11x13 input")),
+     ("E301", "width (12 - 3 + 0) / 5 + 1 = 2.8", "the last 4 input columns", "an 11x13 input")),
     ("conv", ((3, 5, 5),), {"filters": 4, "kernel": 7},
      ("E302", "conv has an empty result: (5 - 7 + 0) / 1 + 1 = -1",
       "the kernel covers 7x7, its padded input is 5x5", "`pad = 1`")),
@@ -279,6 +280,21 @@ def test_a_mistake_is_told_with_code_numbers_and_a_way_out(row: Any) -> None:
     assert help in " | ".join(found.help)
     assert not found.message.endswith(".") and "\n" not in found.message
     assert all(0 <= i < len(inputs) for i in found.inputs)
+
+
+def test_every_mistake_is_told_in_the_words_that_were_read_and_liked(
+    golden: Callable[[str, str], None],
+) -> None:
+    """Every field of every fault of the table, marks, notes and places included."""
+    told = []
+    for name, inputs, arguments, _ in TABLE:
+        found = fault(name, *inputs, **arguments)
+        given = "".join(f", {key} = {value}" for key, value in arguments.items())
+        told += [f"{name}({', '.join(map(str, inputs))}{given})", f"  {found.code}: {found.message}"]
+        told += [f"  points at {found.argument or 'the layer'}, shows inputs {list(found.inputs)}"]
+        told += [f"  label: {found.label}"] * bool(found.label)
+        told += [f"  note: {note}" for note in found.notes] + [f"  help: {help}" for help in found.help]
+    golden("compiler/faults.txt", "\n".join([*told, ""]))
 
 
 @pytest.mark.parametrize(
