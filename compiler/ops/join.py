@@ -120,13 +120,13 @@ def _equal_shapes(layer: str, inputs: Sequence[TensorType]) -> tuple[tuple[int, 
     return inputs[0].shape, tuple(any(flags) for flags in zip(*(x.free for x in inputs), strict=True))
 
 
+def may_stretch(x: TensorType) -> bool:
+    """Whether `add` and `multiply` stretch a 1 of it: a raw weight, or a map that is 1 by 1 at every size."""
+    return x.rows is None or (x.rank > 1 and all(n == 1 for n in x.spatial) and not any(x.free[1:]))
+
+
 def _stretched(layer: str, inputs: Sequence[TensorType]) -> tuple[tuple[int, ...], tuple[bool, ...]]:
-    """Equal shapes, where a 1 stretches if it is written: in a raw weight, or in a map that is 1 by 1."""
-
-    def may_stretch(x: TensorType) -> bool:
-        gate = x.rank > 1 and all(n == 1 for n in x.spatial) and not any(x.free[1:])
-        return x.rows is None or gate
-
+    """Equal shapes, but for a 1 that may stretch."""
     whole = next((i for i, x in enumerate(inputs) if not may_stretch(x)), None)
     if whole is None:
         whole = max(range(len(inputs)), key=lambda i: (inputs[i].rank, inputs[i].elements, -i))

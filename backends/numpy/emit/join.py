@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from backends.numpy.emit.base import Call, Emitter, Emitters, Expression, Layer, Source, shown
 from compiler.graph import Value
-from compiler.ops.join import Add, Average, Concat, Maximum, Multiply
+from compiler.ops.join import Add, Average, Concat, Maximum, Multiply, may_stretch
 
 _OPERANDS = 3  # the most that are written with an operator between them
 
@@ -20,8 +20,11 @@ def _joined(layer: Layer, operator: str, kernel: str) -> Expression:
 
 
 def _stretches(layer: Layer, value: Value) -> bool:
-    """Whether the result is larger than this input, or may be."""
-    return value.type.rows is None or value.shape != layer.node.output.shape
+    """Whether the result is larger than this input, or may be at another size."""
+    result = layer.node.output.type
+    if value.type.rows is None or value.shape != result.shape:
+        return True
+    return isinstance(layer.op, (Add, Multiply)) and any(result.free) and may_stretch(value.type)
 
 
 def _unstretched(layer: Layer, position: int, gradient: Expression) -> Expression:

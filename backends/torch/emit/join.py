@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from backends.torch.emit.forms import Arguments, Bracket, Form, Slot, emits
 from compiler.graph import Node
-from compiler.ops.base import TensorType
-from compiler.ops.join import Add, Average, Concat, Maximum, Multiply
+from compiler.ops.join import Add, Average, Concat, Maximum, Multiply, may_stretch
 
 #: Up to here a sum stands on one line; a long one is written a term a line, since Python does
 #: not compile deep expressions.
@@ -70,7 +69,7 @@ def same_size_check(
     on purpose are left out, and so are raw weights, which fit at every size.
     """
     gates = isinstance(node.op, (Add, Multiply))
-    meant = [i for i, value in enumerate(node.inputs) if not (gates and _stretches(value.type))]
+    meant = [i for i, value in enumerate(node.inputs) if not (gates and may_stretch(value.type))]
     types = [node.inputs[i].type for i in meant]
     axes = [axis for axis in range(node.output.type.rank) if axis != but and any(t.free[axis] for t in types)]
     if len(meant) < 2 or not axes:
@@ -81,8 +80,3 @@ def same_size_check(
         f"dims=({', '.join(str(axis + 1) for axis in axes)}{',' if len(axes) == 1 else ''})",
     )
     return (Bracket("check_same_size(", items, ")"),), (("path", Slot(node.path, "path", is_path=True)),)
-
-
-def _stretches(x: TensorType) -> bool:
-    """Whether a 1 of this tensor stretches: a raw weight, or a map that is 1 by 1 at every size."""
-    return x.rows is None or (x.rank > 1 and all(n == 1 for n in x.spatial) and not any(x.free[1:]))
