@@ -56,18 +56,20 @@ def costs(graph: Graph) -> tuple[NodeCost, ...]:
     """The costs of every node, in order."""
     fields = receptive_fields(graph)
     counted: set[str] = set()
+    works: dict[tuple[int, ...], tuple[int, int, int, int]] = {}
     rows = []
     for node in graph.nodes:
         owned = [graph.weights[name] for name in node.weights.values() if name not in counted]
-        counted.update(w.name for w in owned)
-        elements = sum(t.elements for t in node.output_types)
+        counted.update([w.name for w in owned])
+        # Layers that are alike share their op and types: what one costs is worked out once.
+        like = tuple(map(id, (node.op, *node.input_types, *node.output_types)))
+        work = works.get(like)
+        if work is None:
+            work = works[like] = _work(node)
         rows.append(
             NodeCost(
                 node,
-                node.macs,
-                node.op.flops(node.input_types, node.output_types),
-                elements if node.op.new_volume(node.input_types) else 0,
-                elements,
+                *work,
                 sum(w.elements for w in owned if counts(w) and not is_bias(w)),
                 sum(w.elements for w in owned if is_bias(w)),
                 sum(w.elements for w in owned if w.trainable),
@@ -75,6 +77,13 @@ def costs(graph: Graph) -> tuple[NodeCost, ...]:
             )
         )
     return tuple(rows)
+
+
+def _work(node: Node) -> tuple[int, int, int, int]:
+    """MACs, FLOPs, memory and activations of a node, as `NodeCost` has them."""
+    elements = sum(t.elements for t in node.output_types)
+    memory = elements if node.op.new_volume(node.input_types) else 0
+    return node.macs, node.op.flops(node.input_types, node.output_types), memory, elements
 
 
 def counts(weight: Weight) -> bool:
@@ -108,6 +117,8 @@ def receptive_fields(graph: Graph) -> Mapping[Value, Field | None]:
 
 
 def _largest(fields: list[Field | None]) -> Field | None:
+    if len(fields) == 1:
+        return fields[0]
     known = [field for field in fields if field is not None]
     if len(known) < len(fields) or len({len(field.size) for field in known}) != 1:
         return None

@@ -142,13 +142,18 @@ def summarise(graph: Graph) -> Summary:
         for weight in graph.weights.values()
         if weight.layer == "weight"
     ]
+    texts: dict[tuple[int, ...], str] = {}
     for one in cost.costs(full):
         node = one.node
+        # Layers that are alike share their op and type; with several inputs the text may name them.
+        like = (id(node.op), id(node.input_types[0])) if len(node.inputs) == 1 else (id(node),)
+        if like not in texts:
+            texts[like] = layer_text(node, names)
         runs = graph.training or not node.training
         rows.append(
             Row(
                 node.name,
-                layer_text(node, names),
+                texts[like],
                 node.output.shape,
                 formula(node.output.type) if one.memory and runs else "",
                 one.memory if runs else 0,
