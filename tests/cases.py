@@ -522,6 +522,8 @@ SHAPE = (
          8)),
     case("pad", "free extents", free(4, 9, 14), amount=((1, 2), (0, 3)), mode="reflect", out=(4, 12, 17),
          also=((5, 6),)),
+    *(case("pad", f"{mode}, free extents", free(4, 9, 14), amount=((1, 2), (0, 3)), mode=mode, out=(4, 12, 17),
+           also=((5, 6),)) for mode in ("zeros", "replicate", "circular")),
     case("identity", "2-D", MAP, out=MAP),
     case("identity", "vector", (14,), out=(14,)),
 )
@@ -561,6 +563,8 @@ JOIN = (
     case("concat", "along the last axis", LINE, (4, 3), axis="last", out=(4, 16)),
     case("concat", "along the depth", BOX, (4, 2, 6, 7), axis="depth", out=(4, 7, 6, 7)),
     case("concat", "free extents", free(4, 9, 14), free(3, 9, 14), out=(7, 9, 14), also=((5, 3),)),
+    case("concat", "along an axis that is free", free(4, 9, 14), free(4, 9, 14), axis="height", out=(4, 18, 14),
+         also=((5, 3),)),
 )
 
 CASES: tuple[LayerCase, ...] = (*CONV, *POOL, *DENSE, *NORM, *ACTIVATION, *DROPOUT, *SHAPE, *JOIN)

@@ -115,6 +115,57 @@ KERNELS = _rows(
      "leakyrelu's gradient without its slope", "[leakyrelu:"),
 )
 
+PLAN = _rows(
+    "backends/numpy/plan", "tests/backends/numpy/plan/test_plan_layers.py",
+    ("steps/conv.py", "(pad, _) in ends), WHOLE)", "(_, pad) in ends), WHOLE)", "pads taken from the end", "[conv:"),
+    ("steps/conv.py", "zip(item[1:-1], op.stride, strict=True)", "zip(item[1:-1], op.stride[::-1], strict=True)",
+     "height and width of the stride swapped", "[conv:"),
+    ("steps/conv.py", "zip(item[1:-1], op.dilation, strict=True)", "zip(item[1:-1], op.dilation[::-1], strict=True)",
+     "height and width of the dilation swapped", "[conv:"),
+    ("steps/conv.py", "group = channel * self.channels", "group = 0 * channel",
+     "every group sees the channels of the first", "[conv:"),
+    ("steps/conv.py", "return np.moveaxis(split, -2, 0)", "return np.moveaxis(split, -2, 0)[::-1]",
+     "groups in the other order, channels last", "[conv:"),
+    ("steps/conv.py", "split = np.moveaxis(split, 2, -1)", "pass", "filters not in the columns' order", "[conv:"),
+    ("steps/conv.py", "rows = slice(rows.start * pooled, rows.stop * pooled)", "rows = slice(0, rows.stop - rows.start)",
+     "every tile sees the first rows", "[conv:"),
+    ("steps/pool.py", "shift = tap * dilation - begin", "shift = tap * dilation", "a pool's begin pad forgotten", "[maxpool:"),
+    ("steps/pool.py", "(op.kernel[axis], op.stride[axis],", "(op.kernel[axis], op.stride[-1 - axis],",
+     "height and width of a pool's stride swapped", "[maxpool: [avgpool:"),
+    ("steps/pool.py", "divisor = _divisor(kit, op, sizes, out) if isinstance(op, AvgPool) else None", "divisor = None",
+     "sums for means", "[avgpool:"),
+    ("steps/pointwise.py", "1 + len(link.others), axes", "len(link.others), axes", "a mean of one too few", "[average:"),
+    ("steps/pointwise.py", 'own.get("bias", 0.0) - own["running_mean"] * factor',
+     'own.get("bias", 0.0) + own["running_mean"] * factor', "the mean added", "[batchnorm:"),
+    ("steps/pointwise.py", 'more = {"slope": float(op.slope)}', "more = {}", "slope dropped", "[leakyrelu:"),
+    ("steps/moves.py", "slice(-end, None))].fill, 0)", "slice(-end, None))].fill, 1)", "end margins of ones", "[conv:"),
+    ("steps/moves.py", "        first += size\n", "", "every part of a concat in the place of the first", "[concat:"),
+    ("layout.py", "return (0, *range(2, axes), 1) if", "return (0, *range(axes - 1, 1, -1), 1) if",
+     "spatial axes turned around", "[conv:"),
+)
+
+PLAN_NETWORKS = _rows(
+    "backends/numpy/plan", "tests/backends/numpy/plan/test_plan_networks.py",
+    ("steps/conv.py", "slice(t, None, k)", "slice(0, None, k)", "a pool in a tile sees the first rows alone",
+     "test_a_wide_network_agrees"),
+    ("steps/conv.py", "some = conv.filters[0, begin:end].T", "some = conv.filters[0, : end - begin].T",
+     "every task multiplies the first filters", "test_few_positions_and_many_filters"),
+    ("steps/depthwise.py", "weight.reshape(len(weight), -1).T", "weight.reshape(len(weight), -1)[:, ::-1].T",
+     "the kernel of a channel turned around", "test_a_network_agrees[separable"),
+    ("steps/depthwise.py", "np.add(total, product, out=total)", "np.maximum(total, product, out=total)",
+     "the largest product for the sum", "test_a_network_agrees[separable"),
+    ("storage.py", "ends.setdefault(home.last, [])", "ends.setdefault(home.first, [])",
+     "memory used again while it is needed", "test_a_network_agrees[residual"),
+    ("storage.py", "== 1 and not mine.joined:", "== 1:", "a concat written over while its parts are needed",
+     "test_a_network_agrees[parts"),
+    ("units.py", "(Concat, Flatten, Reshape))", "(Flatten, Reshape))", "a chain in a concat's memory",
+     "test_a_network_agrees[parts"),
+    ("units.py", "and pads_with_zeros(unit.head):", "and True:", "a pool in the tiles of a convolution that has none",
+     "test_a_network_agrees[borders"),
+    ("steps/reference.py", "if bias_is_link(node):", "if False:", "a bias added twice",
+     "test_a_network_agrees[borders"),
+)
+
 TORCH = _rows(
     "backends/torch/emit", "tests/backends/torch/test_layers.py",
     ("conv.py", "return tuple(p for pair in reversed(pads) for p in pair)",
@@ -260,4 +311,4 @@ DEFAULTS = _rows(
 )
 # fmt: on
 
-MISTAKES = (*NUMPY, *NUMPY_AT_OTHER_SIZES, *KERNELS, *TORCH, *ONNX, *SHAPES, *WEIGHTS, *OPS, *DEFAULTS)
+MISTAKES = (*NUMPY, *NUMPY_AT_OTHER_SIZES, *KERNELS, *PLAN, *PLAN_NETWORKS, *TORCH, *ONNX, *SHAPES, *WEIGHTS, *OPS, *DEFAULTS)

@@ -49,7 +49,7 @@ class Tracer:
         self.included = set(included)
         self.seconds: dict[str, float] = {}
         self.lines: dict[str, dict[str, None]] = {}
-        self.first: dict[tuple[str, str], int] = {}
+        self.first: dict[str, int] = {}  # function or method -> its first line where it was called last
         self.watchers: dict[CodeType, Callable[..., Any] | None] = {}
         self.test = ""
 
@@ -61,8 +61,7 @@ class Tracer:
         copied = whole in self.names and (generated or name in self.included)
         if not copied and name is None:
             return None
-        if copied:
-            start = self.first.setdefault((code.co_filename, whole), code.co_firstlineno)
+        start = self.first.get(whole, 0)
 
         def mark(line: int) -> None:
             key = f"{whole}+{line - start}" if copied else f"{name}:{line}"
@@ -77,6 +76,8 @@ class Tracer:
 
     def called(self, frame: FrameType, event: str, argument: Any) -> Callable[..., Any] | None:
         code = frame.f_code
+        if "<locals>" not in code.co_qualname:
+            self.first[code.co_qualname] = code.co_firstlineno
         if code not in self.watchers:
             self.watchers[code] = self.watcher(code)
         watch = self.watchers[code]
