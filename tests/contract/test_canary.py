@@ -22,15 +22,15 @@ from tests.contract.conftest import Ask
 
 #: What the emitters use of Python's grammar, in all of their files together.
 NODES = frozenset(re.findall(r"\w+", """
-    Add And AnnAssign Assign Attribute AugAssign BinOp BitAnd BitOr BoolOp Call ClassDef Compare Constant Continue Dict
+    Add And AnnAssign Assign Attribute AugAssign BinOp BitAnd BitOr BitXor BoolOp Call ClassDef Compare Constant Continue Dict
     DictComp Div Eq Expr FloorDiv For FormattedValue FunctionDef GeneratorExp Gt GtE If IfExp Import ImportFrom In
     Invert Is     IsNot JoinedStr LShift Lambda List ListComp Load Lt LtE MatMult Mod Module Mult Name Not NotEq NotIn Or Pass Pow
-    Raise RShift Return Set SetComp Slice Starred Store Sub Subscript Tuple USub UnaryOp While Yield alias arg
-    arguments comprehension keyword
+    Raise RShift Return Set SetComp Slice Starred Store Sub Subscript Tuple USub UnaryOp While With Yield alias arg
+    arguments comprehension keyword withitem
 """))
 IMPORTS = {
     "numpy": {"__future__.annotations", "collections.abc.Mapping", "collections.abc.Iterator",
-              "collections.abc.Sequence", "numpy"},
+              "collections.abc.Sequence", "typing.Any", "typing.TypeAlias", "numpy"},
     "torch": {"__future__.annotations", "collections.OrderedDict", "collections.abc.Mapping",
               "collections.abc.Sequence", "typing.Any", "torch", "torch.Tensor", "torch.nn", "torch.nn.functional",
               "torch.nn.modules.batchnorm._BatchNorm", "torch.nn.modules.instancenorm._InstanceNorm"},
