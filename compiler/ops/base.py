@@ -7,7 +7,7 @@ one per weight use in convolutions and fully connected layers, nothing elsewhere
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 from compiler.declare import Arg, Context, Declared, Fault, Flag, Given, Tensor, arg
@@ -179,10 +179,6 @@ class Op(Declared):
     def tensor_args(cls) -> tuple[str, ...]:
         """The names of arguments that are tensors, in order; they follow the flowing inputs."""
         return tuple(a.name for a in cls.args() if isinstance(a.kind, Tensor))
-
-    def arguments(self) -> Mapping[str, Any]:
-        """Argument name -> stored value."""
-        return {a.name: getattr(self, a.name) for a in self.args()}
 
 
 @frozen

@@ -130,7 +130,7 @@ class Conv(Sliding, WeightedOp):
 
     def flops(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> int:
         """2 per MAC, and one addition per output for the bias."""
-        return 2 * self.macs(inputs, outputs) + (outputs[0].elements if self.bias else 0)
+        return super().flops(inputs, outputs) + (outputs[0].elements if self.bias else 0)
 
 
 OPS: tuple[type[Op], ...] = (Conv,)

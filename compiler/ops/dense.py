@@ -74,7 +74,7 @@ class Fc(WeightedOp):
 
     def flops(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> int:
         """2 per MAC, and one addition per output for the bias."""
-        return 2 * self.macs(inputs, outputs) + (outputs[0].elements if self.bias else 0)
+        return super().flops(inputs, outputs) + (outputs[0].elements if self.bias else 0)
 
 
 @frozen

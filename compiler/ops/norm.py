@@ -264,11 +264,6 @@ class Lrn(Op):
             )
         return stored
 
-    @property
-    def factor(self) -> float:
-        """What the sum of squares is multiplied by: alpha / size, or alpha."""
-        return self.alpha / self.size if self.scale == "mean" else self.alpha
-
     def flops(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> int:
         """A square and `size` additions, then factor, offset, power and division."""
         return (self.size + 5) * outputs[0].elements

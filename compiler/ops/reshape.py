@@ -13,15 +13,7 @@ from compiler.ops.conv import check_border
 from spec_lang.frozen import frozen
 
 
-class _Free(Op):
-    """A layer that computes nothing."""
-
-    def flops(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> int:
-        """None."""
-        return 0
-
-
-class _View(_Free):
+class _View(Op):
     """The same numbers in the same order."""
 
     def new_volume(self, inputs: Sequence[TensorType]) -> bool:
@@ -106,7 +98,7 @@ class Reshape(_View):
 
 
 @frozen
-class Permute(_Free):
+class Permute(Op):
     """The axes in another order: axis i of the result is axis order[i] of the input.
 
     Axes count from 0, without the batch; afterwards the first is `channels`.
@@ -142,7 +134,7 @@ class Permute(_Free):
 
 
 @frozen
-class Select(_Free):
+class Select(Op):
     """Some channels, in this order; one may come several times.  [C, ...] -> [len(channels), ...].
 
     With a grouped convolution it makes partial connections, as in C3 of LeNet-5 (LeCun et al. 1998, table I).
@@ -176,7 +168,7 @@ class Select(_Free):
 
 
 @frozen
-class Slice(_Free):
+class Slice(Op):
     """The stretch from `start` up to, without, `stop` of one axis.  PyTorch: indexing.  ONNX: Slice."""
 
     name: ClassVar[str] = "slice"
@@ -246,7 +238,7 @@ class _Amount(Pads):
 
 
 @frozen
-class Pad(_Free):
+class Pad(Op):
     """More positions around the spatial axes.  [C, spatial...] -> [C, begin + spatial + end, ...].
 
     `zeros`; `reflect` mirrors without repeating the edge; `replicate` repeats the edge; `circular`

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from backends.onnx.emit.base import Emit, Layer
 from compiler.ops.base import Op
 from compiler.ops.join import Add, Average, Concat, Maximum, Multiply
@@ -12,12 +10,12 @@ from compiler.ops.join import Add, Average, Concat, Maximum, Multiply
 def emit_add(layer: Layer) -> str:
     """The sum of the tensors, and of a number if there is one."""
     assert isinstance(layer.op, Add)
-    return _chained(layer, "Add", layer.op.constant, 0.0)
+    return _chained(layer, "Add", layer.op.constant)
 
 
 def emit_multiply(layer: Layer) -> str:
     assert isinstance(layer.op, Multiply)
-    return _chained(layer, "Mul", layer.op.constant, 1.0)
+    return _chained(layer, "Mul", layer.op.constant)
 
 
 def emit_maximum(layer: Layer) -> str:
@@ -33,13 +31,9 @@ def emit_concat(layer: Layer) -> str:
     return layer.last("Concat", *layer.inputs, axis=layer.op.axis + 1)
 
 
-def _chained(layer: Layer, operator: str, constant: float | None, neutral: float) -> str:
+def _chained(layer: Layer, operator: str, constant: float | None) -> str:
     """From left to right, as all backends add, so that rounding is the same."""
-    operands: Sequence[str] = layer.inputs
-    if constant is not None and (constant != neutral or len(operands) == 1):
-        operands = [*operands, layer.number(constant)]
-    if len(operands) == 1:
-        return layer.passes()
+    operands = layer.inputs if constant is None else [*layer.inputs, layer.number(constant)]
     so_far = operands[0]
     for operand in operands[1:-1]:
         so_far = layer.on_the_way(operator, so_far, operand)
