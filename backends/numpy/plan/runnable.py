@@ -78,6 +78,8 @@ class PlannedRunnable(Runnable):
                 )
             )
         arrays = {name: np.asarray(array) for name, array in inputs.items()}
+        if not all(array.size for array in arrays.values()):
+            return self._without_rows(arrays)
         key = tuple((name, array.shape, array.dtype.kind) for name, array in arrays.items())
         with self._lock, blas().single():
             stretches = self._plans.get(key)
@@ -91,6 +93,19 @@ class PlannedRunnable(Runnable):
                 one.plan.run({name: array[one.rows] for name, array in arrays.items()}) for one in stretches
             ]
             return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def _without_rows(self, arrays: Mapping[str, Array]) -> dict[str, Array]:
+        """As many rows as there are, where there are none: those of a run with one row are left out."""
+        rows = check_inputs(self.graph, arrays)
+        filled = {
+            name: array if len(array) else np.zeros((1, *array.shape[1:])) for name, array in arrays.items()
+        }
+        results = self.run(filled)
+        outputs = self.graph.outputs
+        return {
+            name: array if rows.get(outputs[name].type.rows or "", 1) else array[:0].copy()
+            for name, array in results.items()
+        }
 
     def weights(self) -> dict[str, Array]:
         return {name: np.array(array, self.dtype) for name, array in self._given.items()}

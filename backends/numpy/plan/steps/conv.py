@@ -87,6 +87,7 @@ class Convolution:
         else:
             shape = (self.groups, self.channels, *op.kernel, *self.out, self.images)
             strides = (group, channel, *taps, *steps, image)
+        assert _reach(shape, strides) <= _reach(origin.shape, origin.strides), "windows beyond the input"
         return np.lib.stride_tricks.as_strided(origin, shape, strides)
 
     # -- tiles ------------------------------------------------------------------------------
@@ -142,6 +143,11 @@ class Convolution:
             split = target.reshape(*target.shape[:-1], self.groups, self.filters_each)
             return np.moveaxis(split, -2, 0)
         return target.reshape(self.groups, self.filters_each, *target.shape[1:])
+
+
+def _reach(shape: Sequence[int], strides: Sequence[int]) -> int:
+    """How many bytes lie between the first number of an array and its last."""
+    return sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
 
 
 def make(kit: Kit, unit: Unit) -> Pending:

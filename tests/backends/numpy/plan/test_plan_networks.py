@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from backends.numpy.plan import PlannedRunnable
+from backends.numpy.plan.steps import base
 from backends.numpy.runnable import NumpyRunnable
 from cnnc.verification import another_size, varied_weights
 from compiler.graph import Graph
@@ -53,6 +54,17 @@ BORDERS = """model borders {
     conv(4, 2x3, pad_mode = circular) -> relu
     output out
 }"""
+PARTS = """model parts {
+    input image: [3, 4, 5]
+    relu as first
+    multiply(it, 2) as second
+    concat(it, first, image) -> sigmoid -> conv(3, 1) -> concat(it, first, second, image)
+    output joined
+    image -> reshape([15, 2, 2]) -> softplus -> flatten as again -> concat(it, again)
+    output twice
+    image -> flatten -> fc(4) -> reshape([4, 1, 1]) -> conv(3, 2, pad = 1)
+    output padded
+}"""
 SEVERAL = """model several {
     input image: [4, H = 10, W = 12]
     input other: [4, H = 10, W = 12]
@@ -70,6 +82,7 @@ NETWORKS = {
     "residual": RESIDUAL,
     "separable": SEPARABLE,
     "borders": BORDERS,
+    "parts": PARTS,
     "several": SEVERAL,
 }
 GRAPHS = {
@@ -101,14 +114,13 @@ def agree(graph: Graph, seed: int = 0, **settings: object) -> None:
 
 
 @pytest.mark.parametrize("first", range(FIRST, FIRST + RANDOM, AT_ONCE))
-def test_random_networks_agree_in_both_layouts(first: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_random_networks_agree(first: int, monkeypatch: pytest.MonkeyPatch) -> None:
     for seed in range(first, first + AT_ONCE):
         graph = load(Source("random.cnn", random_spec(seed, 30).text))
         agree(graph, seed)
         with monkeypatch.context() as patch:
             tiny_tiles(patch, rows=True)
-            for layout in LAYOUTS.values():
-                agree(graph, seed, layout=layout, threads=2)
+            agree(graph, seed, layout=list(LAYOUTS.values())[seed % 2], threads=2)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
@@ -126,7 +138,8 @@ def test_a_shipped_network_agrees(name: str) -> None:
     agree(load(name))
 
 
-def test_few_positions_and_many_filters_are_shared_out_by_filters() -> None:
+def test_few_positions_and_many_filters_are_shared_out_by_filters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "SHARED", 0)
     text = """model narrow {
         input image: [64, 4, 5]
         conv(300, 3x5, pad = [(1, 0), (2, 2)]) -> relu as x -> conv(300, 1) -> add(it, x) -> prelu
