@@ -21,6 +21,7 @@ from tests.mutation.known import Known, known
 from tests.mutation.modules import COPIED, MODULES, Module, copied, files, included, module_of, own_tests
 from tests.mutation.mutants import Edit, is_mutant
 from tests.mutation.plan import Traced, chosen_tests
+from tests.mutation.server import EARLY
 from tests.mutation.workplace import Workplace
 
 #: One in so many of the sample is left as it is: it has to survive, or the others prove nothing.
@@ -86,6 +87,7 @@ class Judge:
         self.folder = folder
         self.workplace = Workplace(snapshot.root)
         self._traced: dict[str, Traced] = {}
+        self._places: dict[str, dict[str, int]] = {}
 
     def traced(self, module: Module) -> Traced:
         """The tests of a module with what they run; they have to pass.  Kept while nothing changes."""
@@ -106,6 +108,10 @@ class Judge:
                 kept.unlink(missing_ok=True)
                 raise SystemExit(f"the tests of {module.name} fail without a mutant: {answer}")
         self._traced[module.name] = Traced.of(json.loads(kept.read_text(encoding="utf-8")))
+        places = kept.with_name(kept.name.replace("lines-", "places-"))
+        if not places.exists():
+            self.workplace.ask(collect=str(places), paths=own_tests(module, self.snapshot.root), seconds=600)
+        self._places |= json.loads(places.read_text(encoding="utf-8"))
         return self._traced[module.name]
 
     def judge(self, edit: Edit, *, leave: bool = False) -> dict[str, Any]:
@@ -118,6 +124,7 @@ class Judge:
         answer = self.workplace.ask(
             paths=sorted({test.split("::")[0] for test in chosen}),
             ids=chosen,
+            places={test: self._places[test] for test in chosen[:EARLY]},
             seconds=20 + 5 * sum(traced.seconds[t] for t in chosen),
             **mutant,
         )

@@ -1,6 +1,7 @@
 """Mutants: a source with one small change, and which of them are any.
 
-A mutant that only changes annotations or documentation, or that is no Python, is none.
+A mutant that only changes annotations, documentation or the assertion `strict` of `zip`, or that is no
+Python, is none.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ class Offsets:
 
 
 class _Meaning(ast.NodeTransformer):
-    """Leaves what runs: no annotations, no documentation, nothing for type checkers alone."""
+    """Leaves what runs: no annotations, documentation, or assertions that `zip` makes, nothing for type checkers."""
 
     def visit_arg(self, node: ast.arg) -> ast.arg:
         node.annotation = None
@@ -90,6 +91,12 @@ class _Meaning(ast.NodeTransformer):
         # `ClassVar` makes a difference to a dataclass; the types do not.
         kind = "ClassVar" if "ClassVar" in ast.unparse(node.annotation) else "field"
         node.annotation = ast.Constant(kind)
+        return node
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        if isinstance(node.func, ast.Name) and node.func.id == "zip":  # `strict` only asserts
+            node.keywords = [one for one in node.keywords if one.arg != "strict"]
         return node
 
     def visit_If(self, node: ast.If) -> ast.AST | None:

@@ -20,6 +20,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+#: So many tests are called without pytest first, where it is known how.
+EARLY = 60
+
 #: Memory that a child may have beyond what the server has.
 MEMORY = 6 * 2**30
 
@@ -81,14 +84,25 @@ def run_tests(job: dict[str, Any], answer: int) -> None:
     """In the child: run the tests of a job, write what came of it to a pipe, and end."""
     import pytest
 
+    if "places" in job:
+        from tests.mutation.direct import first_failure
+
+        failed = first_failure(job["ids"][:EARLY], job["places"])
+        if failed:
+            os.write(answer, json.dumps({"code": 1, "failed": failed, "ran": 1}).encode())
+            return
     plugins: list[Any] = [Chosen(job.get("ids", []), job.get("words", []))]
+    if job.get("collect"):
+        from tests.mutation.direct import Places
+
+        plugins.append(Places(job["collect"]))
     if job.get("trace"):
         from tests.mutation.trace import Tracer
 
         plugins.append(Tracer(job["trace"], job["files"], job["included"]))
     options = ["-q", "-p", "no:cacheprovider", "-p", "no:faulthandler", "--hypothesis-seed=0"]
     options += ["--basetemp", str(Path(".mutation", "tmp").resolve())]
-    options += [] if job.get("trace") else ["-x"]
+    options += ["--collect-only"] if job.get("collect") else [] if job.get("trace") else ["-x"]
     code = int(pytest.main([*options, *job["paths"]], plugins=plugins))
     chosen = plugins[0]
     os.write(answer, json.dumps({"code": code, "failed": chosen.failed, "ran": chosen.ran}).encode())
