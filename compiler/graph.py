@@ -60,15 +60,15 @@ class Node:
     def output(self) -> Value:
         return self.outputs[0]
 
-    @cached_property
+    @property
     def input_types(self) -> tuple[TensorType, ...]:
-        return tuple(v.type for v in self.inputs)
+        return tuple([v.type for v in self.inputs])
 
-    @cached_property
+    @property
     def output_types(self) -> tuple[TensorType, ...]:
-        return tuple(v.type for v in self.outputs)
+        return tuple([v.type for v in self.outputs])
 
-    @cached_property
+    @property
     def macs(self) -> int:
         """Multiply-accumulates for one image."""
         return self.op.macs(self.input_types, self.output_types)

@@ -142,22 +142,26 @@ def summarise(graph: Graph) -> Summary:
         for weight in graph.weights.values()
         if weight.layer == "weight"
     ]
-    texts: dict[tuple[int, ...], str] = {}
+    texts: dict[tuple[int, ...], tuple[str, str, str]] = {}
     for one in cost.costs(full):
         node = one.node
-        # Layers that are alike share their op and type; with several inputs the text may name them.
-        like = (id(node.op), id(node.input_types[0])) if len(node.inputs) == 1 else (id(node),)
+        # Layers that are alike share their op and type.  With several inputs the text may name them, and
+        # the formula of a fully connected layer looks at what is in front of it.
+        lonely = len(node.inputs) > 1 or isinstance(node.op, Fc)
+        like = (id(node),) if lonely else (id(node.op), id(node.input_types[0]))
         if like not in texts:
-            texts[like] = layer_text(node, names)
+            weights = _weights_formula(full, node) if one.weights else ""
+            texts[like] = layer_text(node, names), formula(node.output.type), weights
+        text, volume, weights = texts[like]
         runs = graph.training or not node.training
         rows.append(
             Row(
                 node.name,
-                texts[like],
+                text,
                 node.output.shape,
-                formula(node.output.type) if one.memory and runs else "",
+                volume if one.memory and runs else "",
                 one.memory if runs else 0,
-                _weights_formula(full, node) if one.weights else "",
+                weights if one.weights else "",
                 one.weights,
                 one.biases,
                 one.params,
@@ -176,7 +180,7 @@ def summarise(graph: Graph) -> Summary:
         sum(row.weights for row in rows),
         sum(row.biases for row in rows),
         graph.macs,
-        cost.flops(graph),
+        sum(row.flops for row in rows),
         graph.memory,
         tuple(f"{name} = {graph.inputs[given].shape[axis]}" for name, (given, axis) in graph.free.items()),
     )
