@@ -41,6 +41,8 @@ def prepared(test: str, places: Mapping[str, int]) -> Callable[[], Any] | None:
         if mark.name == "parametrize":
             arguments = mark.args[0]
             called = arguments.replace(" ", "").split(",") if isinstance(arguments, str) else list(arguments)
+            if not places.get(called[0], len(mark.args[1])) < len(mark.args[1]):
+                return None
             value = mark.args[1][places[called[0]]]
             values = value.values if isinstance(value, type(pytest.param())) else value
             single = len(called) == 1 and values is value

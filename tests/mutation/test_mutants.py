@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.mutation import operators
+from tests.mutation.direct import first_failure, prepared
 from tests.mutation.known import known
 from tests.mutation.modules import MODULES, ROOT, files, module_of, own_tests
 from tests.mutation.mutants import Edit, is_mutant
@@ -116,6 +117,22 @@ def test_text_that_is_copied_is_known_by_the_function_and_its_line() -> None:
     traced = Traced(dict.fromkeys("abcde", 1.0), {"whole+1": list("abcd"), "f.py:19": ["e"]})
     edit = Edit("f.py", "", SOURCE.index("x.append"), SOURCE.index("x.append"), "")
     assert chosen_tests(edit, SOURCE, ["f.py"], traced) == list("abcde")
+
+
+def test_a_test_is_called_with_the_parameters_of_its_id_or_left_to_pytest() -> None:
+    worked = "tests/compiler/test_shapes.py::test_worked_cases[window0-sizes0]"
+    assert first_failure([worked], {worked: {"window": 2, "sizes": 2}}) == ""
+    assert prepared(worked, {"window": 99, "sizes": 99}) is None  # no such place
+    case = "tests/compiler/ops/test_cases.py::test_every_row_has_the_shape_that_it_says[x]"
+    call = prepared(case, {"case": 0})
+    assert call is not None and call() is None
+    assert (
+        prepared(
+            "tests/mutation/test_mutants.py::test_a_server_answers_for_mutants_and_leaves_nothing_of_them", {}
+        )
+        is None
+    )
+    assert prepared("tests/mutation/test_by_hand.py::test_every_mistake_is_noticed", {}) is not None
 
 
 def test_every_file_belongs_to_one_module_with_tests() -> None:
