@@ -84,7 +84,7 @@ def checked(graph: Graph, weights: Arrays, path: Path, *, pixels: bool, seed: in
         why = first_line(error)
         raise BackendError(Diagnostic("E611", f"onnx.checker refuses the exported file: {why}")) from error
     try:
-        loaded = session(str(path))
+        loaded = session(str(path), nodes=len(graph.nodes))
     except BackendError as error:
         raise BackendError(Diagnostic("E611", error.diagnostics[0].message)) from error
     report = compare_file(graph, weights, loaded, pixels=pixels, seed=seed)

@@ -60,7 +60,7 @@ def verify_file(graph: Graph, weights: Arrays | None, path: str | os.PathLike[st
         notes = ("the weights are those that the file holds",)
     check_weights(graph, weights)
     try:
-        loaded = session(content)
+        loaded = session(content, nodes=len(model.graph.node))
     except BackendError as error:
         # What onnxruntime says quotes the file.
         raise _unusable(str(path), "onnxruntime cannot load it") from error

@@ -17,6 +17,7 @@ from compiler.evaluate.expressions import evaluate as evaluate_expression
 from compiler.evaluate.model import Evaluation, deep_recursion, evaluate_model, variant_arguments
 from compiler.evaluate.problems import Poisoned, Problem
 from compiler.evaluate.recovery import independent
+from compiler.evaluate.room import with_room
 from compiler.evaluate.values import LayerValue, ListValue, TupleValue, measure_of
 from compiler.graph import Graph, GraphBuilder
 from compiler.modules import SHIPPED, Loader, Module, Target
@@ -102,6 +103,7 @@ def open_text(source: Source, limits: Limits = DEFAULT_LIMITS) -> Opened:
     return Opened(module, None, tuple(loader.diagnostics), loader.files)
 
 
+@with_room
 def load(
     target: str | os.PathLike[str] | Source,
     *,
@@ -176,6 +178,7 @@ def _target(opened: Opened) -> Target:
     return Target.of(name, module)
 
 
+@with_room
 def check(
     target: str | os.PathLike[str] | Source,
     *,

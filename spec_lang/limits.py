@@ -35,7 +35,7 @@ class Limits:
 
     # ---- evaluation
     steps: int = 10_000_000
-    """Steps of compile-time evaluation; a partial-connection table needs some 200,000."""
+    """Steps of compile-time evaluation, some 0.2 microseconds each; a table of 200,000 numbers takes half."""
     layers: int = 100_000
     """Layers after all loops are expanded."""
 

@@ -15,6 +15,10 @@ from backends.onnx.model import build
 from compiler.graph import Graph
 from spec_lang.diagnostics import Diagnostic
 
+#: From so many nodes on, onnxruntime loads without its last optimisations (a layout of its own for
+#: convolutions): their time grows with the square of the number of nodes, to minutes for 20,000.
+LARGE = 5_000
+
 
 class OnnxRunnable(Runnable):
     """The file in memory, loaded.  Sizes are checked here first, since a file cannot refuse them."""
@@ -23,7 +27,7 @@ class OnnxRunnable(Runnable):
         check_weights(graph, weights)
         self.graph = graph
         self._weights = {name: weights[name] for name in graph.weights if name in weights}
-        self._session = session(build(graph, weights).content(), threads=threads)
+        self._session = session(build(graph, weights).content(), threads=threads, nodes=len(graph.nodes))
 
     def run(self, inputs: Mapping[str, NDArray[Any]], *, training: bool = False) -> dict[str, NDArray[Any]]:
         if training:
@@ -36,9 +40,11 @@ class OnnxRunnable(Runnable):
         return dict(self._weights)
 
 
-def session(model: bytes | str, *, threads: int = 0) -> onnxruntime.InferenceSession:
-    """onnxruntime on a file's bytes or a path, quiet.  E613 if it refuses."""
+def session(model: bytes | str, *, threads: int = 0, nodes: int = 0) -> onnxruntime.InferenceSession:
+    """onnxruntime on a file's bytes or a path, quiet; `nodes` says how many it has.  E613 if it refuses."""
     options = onnxruntime.SessionOptions()
+    if nodes > LARGE:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
     options.log_severity_level = 3
     options.intra_op_num_threads = threads
     if threads == 1:

@@ -9,6 +9,7 @@ from compiler.declare import Given, Word
 from compiler.evaluate.context import Context, Flow, Frame, refuse_reserved
 from compiler.evaluate.expressions import evaluate, nothing_flows
 from compiler.evaluate.layers import Results, apply_layer
+from compiler.evaluate.least import refuse_what_cannot_fit
 from compiler.evaluate.paths import Namer
 from compiler.evaluate.problems import Exhausted, Poisoned, Problem
 from compiler.evaluate.values import (
@@ -28,7 +29,10 @@ from spec_lang.frozen import replace
 from spec_lang.source import Span
 
 #: Steps that one application of a block costs.
-BLOCK_STEPS = 50
+BLOCK_STEPS = 30
+#: What a block's second application and each later one within another block cost more, for each block
+#: around beyond so many: blocks that apply two of the next kind, which do the same, double with each level.
+DOUBLING_STEPS, FREE_DEPTH = 100, 6
 
 
 def apply_value(
@@ -172,8 +176,13 @@ def _apply_block(
         raise nothing_flows(f"into {block.name} here", span)
     run.enter(block.name, span)
     run.calls.append((replace(target, given=given), span))
+    run.within.append(0)
     try:
         run.spend(span, BLOCK_STEPS)
+        run.within[-2] += 1
+        if run.within[-2] > 1 and run.depth > FREE_DEPTH:
+            run.spend(span, DOUBLING_STEPS * (run.depth - FREE_DEPTH))
+        refuse_what_cannot_fit(run, lambda least: least.body(block.body, target.module), span)
         frame = Frame(block.name, flow)
         inner = context.scoped(Env(target.module.env))
         inner.flow, inner.frame, inner.module = Flow(flow), frame, target.module
@@ -215,6 +224,7 @@ def _apply_block(
     finally:
         run.depth -= 1
         run.calls.pop()
+        run.within.pop()
 
 
 # ---- shared ----------------------------------------------------------------------------

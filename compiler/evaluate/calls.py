@@ -35,8 +35,9 @@ from spec_lang import syntax as ast
 from spec_lang.diagnostics import nearest
 from spec_lang.frozen import replace
 
-#: Steps that a call of a function costs beyond its expressions.
-CALL_STEPS = 10
+#: Steps that a call costs beyond its expressions: of a function or a layer, and of a built-in function.
+CALL_STEPS = 80
+BUILTIN_STEPS = 10
 
 
 def _call(expr: ast.Call, context: Context) -> Any:
@@ -76,6 +77,7 @@ def with_arguments(
 ) -> LayerValue | BlockValue:
     """A layer value with more arguments."""
     merged = (*callee.given, *given)
+    context.run.spend(expr.span, CALL_STEPS + len(merged))
     depth, total = measure_of([one.value for one in merged])
     check_measure(depth, total, expr.span, context)
     return replace(callee, given=merged, measure=(depth, total))
@@ -136,6 +138,7 @@ def _builtin(expr: ast.Call, context: Context) -> Any:
     for argument in expr.arguments:
         if argument.name is not None:
             raise Problem("E213", f"`{name}` takes its arguments by position", argument.span)
+    context.run.spend(expr.span, BUILTIN_STEPS)
     values = [evaluate(a.value, context) for a in expr.arguments]
     least, most = _COUNTS.get(name, (1, 1))
     if not least <= len(values) <= (most or len(values)):

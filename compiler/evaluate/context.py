@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from compiler.evaluate.least import Least
 from compiler.evaluate.paths import Namer, Paths
 from compiler.evaluate.problems import Exhausted, Poisoned, Problem
 from compiler.evaluate.values import BlockValue, Env, SharedValue, TensorArray, Unknown
@@ -65,11 +66,16 @@ class Run:
         self.names = 0
         self.typings: dict[Any, Typing] = {}
         self.calls: list[tuple[BlockValue, Span]] = []  # blocks that we are in, outermost first
+        self.within = [0]  # how many blocks each of these (first the model) has applied so far
         self.sections = Sections()
         self.shared: list[SharedValue] = []
         self.raw_weights: list[Value] = []
         #: Results that need no user: given to `_`, or taken by something that failed.
         self.spoken_for: set[Value] = set()
+        #: The fewest layers of bodies: at first glance, and with names that hide a layer left out.
+        self.least, self.sure_least = Least(names_matter=False), Least(names_matter=True)
+        #: Lists whose tensors are spoken for, by identity; held, so that no other object gets it.
+        self.seen_lists: dict[int, tuple[Any, ...]] = {}
         #: Results that exist in training alone.
         self.in_training: set[Value] = set()
         self._seen: set[tuple[str, Any]] = set()

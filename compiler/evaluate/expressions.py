@@ -36,9 +36,18 @@ MAX_NESTING = 64
 _LAYERS = {name: LayerValue(op) for name, op in OPS.items()}
 
 
+#: Steps that each operator, call, name and literal costs: a step is some 0.2 microseconds.
+EXPRESSION_STEPS = 4
+#: What a new list or tuple costs beyond its elements, and what an attribute of a tensor does.
+COLLECTION_STEPS = 10
+ATTRIBUTE_STEPS = 10
+#: What an item of a comprehension costs.
+ITEM_STEPS = 8
+
+
 def evaluate(expr: ast.Expr, context: Context) -> Any:
     """The value of an expression.  Raises `Problem`, or `Poisoned` where it rests on a reported mistake."""
-    context.run.spend(expr.span)
+    context.run.spend(expr.span, EXPRESSION_STEPS)
     value = RULES[type(expr)](expr, context)
     if value is UNKNOWN:
         raise Poisoned
@@ -177,13 +186,6 @@ def unknown(name: str, span: Span, visible: Iterable[str], applied: bool) -> NoR
     )
 
 
-def flowing(context: Context, span: Span) -> Any:
-    """The current tensor."""
-    if context.flow.it is None:
-        raise nothing_flows("here yet", span)
-    return context.flow.it
-
-
 def _advice(name: str, visible: list[str]) -> tuple[str, ...]:
     """What to say to a name that nobody knows."""
     from compiler.vocabulary import WORDS
@@ -195,6 +197,13 @@ def _advice(name: str, visible: list[str]) -> tuple[str, ...]:
     own = ("true", "false", "params", "macs", "memory", "it", "in")
     near = (word,) if word else nearest(name, [*visible, *OPS, *WORDS, *BUILTINS, *own])
     return (f"did you mean `{near[0]}`?",) if near else (f"`let {name} = ...`, or a parameter, gives it",)
+
+
+def flowing(context: Context, span: Span) -> Any:
+    """The current tensor."""
+    if context.flow.it is None:
+        raise nothing_flows("here yet", span)
+    return context.flow.it
 
 
 def nothing_flows(where: str, span: Span) -> Problem:
@@ -231,6 +240,7 @@ def _list(expr: ast.List, context: Context) -> Any:
 
 def collected(value: Collection, span: Span, context: Context) -> Collection:
     """A new collection, within the bounds on its nesting and size."""
+    context.run.spend(span, COLLECTION_STEPS)
     depth, total = measure_of(value)
     check_measure(depth, total, span, context)
     if depth > 1:
@@ -256,7 +266,7 @@ def _comprehension(expr: ast.Comprehension, context: Context) -> Any:
         check_targets(loop)
         inner = outer.scoped()  # one scope for all items: nothing in an expression outlives its item
         for item in items(loop.iterable, outer):
-            context.run.spend(loop.span)
+            context.run.spend(loop.span, ITEM_STEPS)
             bind_item(loop, item, inner.env)
             run(depth + 1, inner)
 
@@ -292,6 +302,7 @@ _ATTRIBUTES = ("channels", "height", "width", "depth", "size", "features", "rank
 
 
 def _attribute(expr: ast.Attribute, context: Context) -> Any:
+    context.run.spend(expr.span, ATTRIBUTE_STEPS)
     value = evaluate(expr.value, context)
     if not isinstance(value, Value):
         raise Problem("E209", f"only a tensor has `.{expr.name}`, not {describe(value)}", expr.span)

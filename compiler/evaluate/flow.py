@@ -24,6 +24,7 @@ from compiler.evaluate.expressions import (
 )
 from compiler.evaluate.joins import join_arguments, join_branches
 from compiler.evaluate.layers import Results, place_of
+from compiler.evaluate.least import refuse_what_cannot_fit
 from compiler.evaluate.naming import bind_results, is_unlabelled, label_name, label_steps, refuse_rebinding
 from compiler.evaluate.paths import Namer
 from compiler.evaluate.problems import Exhausted, Poisoned, Problem
@@ -45,8 +46,8 @@ from spec_lang.diagnostics import Label
 from spec_lang.frozen import replace
 
 #: Steps that a statement costs beyond its expressions, and that a group does.
-STATEMENT_STEPS = 5
-GROUP_STEPS = 50
+STATEMENT_STEPS = 20
+GROUP_STEPS = 100
 
 
 def run_body(body: ast.Body, context: Context) -> None:
@@ -226,17 +227,27 @@ def _for(statement: ast.For, context: Context) -> None:
     over = items(statement.loop.iterable, context)
     check_targets(statement.loop)
     refuse_rebinding(statement.loop, context)
+    _spend_on_loop(statement, len(over), context)
     for item in over:
-        context.run.spend(statement.span, STATEMENT_STEPS)
         inner = context.scoped()
         bind_item(statement.loop, item, inner.env)
         run_body(statement.body, inner)
 
 
 def _repeat(statement: ast.Repeat, context: Context) -> None:
-    for _ in range(whole(statement.count, context, "a count")):
-        context.run.spend(statement.span, STATEMENT_STEPS)
+    times = whole(statement.count, context, "a count")
+    _spend_on_loop(statement, times, context)
+    for _ in range(times):
         run_body(statement.body, context.scoped())
+
+
+def _spend_on_loop(statement: ast.For | ast.Repeat, times: int, context: Context) -> None:
+    """Count all rounds before the first, so that what never ends does not begin."""
+    context.run.spend(statement.span, STATEMENT_STEPS * times)
+    if times > 1:
+        refuse_what_cannot_fit(
+            context.run, lambda least: times * least.body(statement.body, context.module), statement.span
+        )
 
 
 def _if(statement: ast.If, context: Context) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from compiler.declare import Given
 from compiler.evaluate.context import Context, Flow
 from compiler.evaluate.expressions import bind_item, check_targets, flowing, items, lookup, truth
 from compiler.evaluate.layers import Results, apply_layer
+from compiler.evaluate.least import Least, refuse_what_cannot_fit
 from compiler.evaluate.naming import label_steps, refuse_rebinding
 from compiler.evaluate.paths import Namer
 from compiler.evaluate.problems import Poisoned, Problem
@@ -18,6 +20,9 @@ from compiler.ops.base import Op
 from spec_lang import syntax as ast
 from spec_lang.frozen import replace
 from spec_lang.source import Span
+
+#: Steps that a branch costs beyond what stands in it.
+BRANCH_STEPS = 20
 
 JOINS = tuple([name for name, op in OPS.items() if op.arity is None])
 
@@ -129,7 +134,7 @@ def _run_branches(
     from compiler.evaluate.flow import run_body
 
     for item in branches:
-        context.run.spend(item.span)
+        context.run.spend(item.span, BRANCH_STEPS)
         if isinstance(item, ast.Branch):
             inner = context.scoped()
             inner.flow = flow = Flow(start)
@@ -139,8 +144,15 @@ def _run_branches(
         elif isinstance(item, ast.ForBranches):
             check_targets(item.loop)
             refuse_rebinding(item.loop, context)
-            for one in items(item.loop.iterable, context):
-                context.run.spend(item.span)
+            over = items(item.loop.iterable, context)
+            count = len(over)
+            context.run.spend(item.span, BRANCH_STEPS * count)
+
+            def counted(least: Least, times: int = count, what: Any = item.branches) -> int:
+                return times * least.branches(what, context.module)
+
+            refuse_what_cannot_fit(context.run, counted, item.span)
+            for one in over:
                 inner = context.scoped()
                 bind_item(item.loop, one, inner.env)
                 _run_branches(item.branches, start, inner, tensors)

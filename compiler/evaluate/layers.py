@@ -23,6 +23,9 @@ from spec_lang.source import Span
 
 Results = tuple[Value | Unknown, ...]
 
+#: Steps for each number in a list that a layer is given.
+ELEMENT_STEPS = 10
+
 
 def place_of(apply: ast.Apply) -> Span:
     """Where a layer stands, without its label."""
@@ -109,7 +112,7 @@ def typing_of(
     for one in given:
         value = one.value
         if isinstance(value, tuple):
-            run.spend(span, measure(value)[1])
+            run.spend(span, ELEMENT_STEPS * measure(value)[1])
             arguments.append((one.name, _exact(value)))
         else:
             arguments.append((one.name, (type(value), value)))

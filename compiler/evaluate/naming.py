@@ -15,7 +15,7 @@ from spec_lang import syntax as ast
 from spec_lang.diagnostics import Label
 from spec_lang.source import Span
 
-_STEP = re.compile(r"[A-Za-z0-9_-]+")
+_STEP = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 #: Steps of one label.
@@ -43,7 +43,7 @@ def label_steps(label: ast.Template | None, context: Context) -> tuple[str, ...]
                 "E208",
                 f"`{text}` cannot name weights",
                 label.span,
-                notes=("a label is steps of letters, digits, `_` and `-`, joined by dots",),
+                notes=("a label is steps of letters, digits, `_`, `-` and an inner `/`, joined by dots",),
             )
     return steps
 

@@ -96,7 +96,9 @@ def _spend_tensors(node: Any, context: Context) -> None:
         if isinstance(value, Value):
             context.run.spoken_for.add(value)
         elif isinstance(value, tuple):
-            stack.extend([one for one in value if not isinstance(one, (int, float, str))])
+            if id(value) not in context.run.seen_lists:  # a list may hold another many times
+                context.run.seen_lists[id(value)] = value
+                stack.extend([one for one in value if not isinstance(one, (int, float, str))])
         elif isinstance(value, TensorArray):
             stack.extend(value.elements.values())
         elif isinstance(value, SharedValue):
@@ -172,10 +174,10 @@ def _bodies(statement: ast.Statement) -> list[tuple[int, int]]:
 #: What may only follow from statements that were lost to a mistake of the text.
 _OF_THE_WHOLE = ("E204", "E206", "E214", "E216", "E220", "E227")
 _OF_NAMES = ("E201", "E202", "E221")
-
-
 #: What begins a line that the parser has explained already.
 _OF_OTHER_LANGUAGES = ("async", "class", "def", "elif", "from", "import", "return", "while")
+
+
 def independent(diagnostics: Iterable[Diagnostic], module: Module) -> list[Diagnostic]:
     """The diagnostics of a text with mistakes that do not rest on what was lost to these.
 
@@ -192,13 +194,13 @@ def independent(diagnostics: Iterable[Diagnostic], module: Module) -> list[Diagn
         for one in diagnostics
         if one.code not in _OF_THE_WHOLE
         and not (
-            one.code in _OF_NAMES
-        and not (
             one.code == "E202"
             and one.span is not None
             and one.span.text in _OF_OTHER_LANGUAGES
             and one.span.line in lines
         )
+        and not (
+            one.code in _OF_NAMES
             and one.span is not None
             and len(re.findall(rf"\b{re.escape(one.span.text)}\b", text)) > 1
         )

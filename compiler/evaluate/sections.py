@@ -65,11 +65,12 @@ def run_input(statement: ast.Input, context: Context) -> None:
             raise Problem("E203", f"two extents of one input are named `{dim.name}`", dim.span)
         known = run.builder.free.get(dim.name)
         if known is not None:
-            other = run.builder.inputs[known[0]].shape[known[1]]
+            first, place = known[0]
+            other = run.builder.inputs[first].shape[place]
             if other != extents[-1]:
                 raise Problem(
                     "E203",
-                    f"`{dim.name}` is {other} at input `{known[0]}` and {extents[-1]} here; "
+                    f"`{dim.name}` is {other} at input `{first}` and {extents[-1]} here; "
                     "one name is one extent",
                     dim.span,
                 )

@@ -7,6 +7,7 @@ memory beyond what the imports take, what was printed, and every act that a bad 
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import resource
@@ -25,6 +26,19 @@ FORBIDDEN = ("socket.connect", "socket.bind", "socket.getaddrinfo", "subprocess.
 #: Events that change files, with the positions of the paths among their arguments.
 CHANGES = {"os.mkdir": (0,), "os.rename": (0, 1), "os.remove": (0,), "os.rmdir": (0,), "os.link": (1,),
            "os.symlink": (1,), "os.truncate": (0,), "os.chmod": (0,), "os.chown": (0,), "shutil.rmtree": (0,)}
+
+
+def light_imports() -> None:
+    """What `check`, `summary` and `fmt` import, which need no framework."""
+    import cnnc.api
+    import cnnc.cli
+    import compiler.load
+    from cnnc.cli import check, explain, fmt, specs, summary
+    from cnnc.render.summary import summary_of
+    from tests.contract.api import call
+
+    assert all((check, explain, fmt, specs, summary, summary_of, call, cnnc.api))
+    compiler.load.shipped()
 
 
 def imports() -> None:
@@ -72,9 +86,12 @@ def watch(folder: str, acts: list[str]) -> None:
                 acts.append(f"writes {path!r}")
         elif event in CHANGES:
             acts.extend(f"{event} {arguments[i]!r}" for i in CHANGES[event] if strays(arguments[i]))
+        elif event == "ctypes.dlopen" and arguments[0] in loaded:
+            pass  # a library of NumPy's or PyTorch's that is in this process already
         elif event in FORBIDDEN:
             acts.append(f"{event} {arguments[:2]!r}")
 
+    loaded = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
     sys.addaudithook(hook)
 
 
@@ -129,7 +146,6 @@ def slowdown() -> float:
 def serve(request: dict[str, Any], scratch: Path) -> dict[str, Any]:
     for name in ("out", "err", "said"):
         (scratch / name).unlink(missing_ok=True)
-    slower = slowdown()
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     baseline = pages * resource.getpagesize()
     began = time.monotonic()
@@ -153,10 +169,11 @@ def serve(request: dict[str, Any], scratch: Path) -> dict[str, Any]:
         path = scratch / name
         return path.read_bytes().decode("utf-8", "surrogateescape") if path.exists() else ""
 
+    cpu = usage.ru_utime + usage.ru_stime
     said = json.loads(text("said") or '{"acts": [], "said": null}')
     return {
         "status": os.waitstatus_to_exitcode(status), "hung": hung, "seconds": seconds,
-        "cpu": (usage.ru_utime + usage.ru_stime) / slower, "memory": max(0, usage.ru_maxrss * 1024 - baseline),
+        "cpu": cpu / slowdown() if cpu > 1 else cpu, "memory": max(0, usage.ru_maxrss * 1024 - baseline),
         "out": text("out"), "err": text("err"), **said,
     }
 
@@ -165,7 +182,9 @@ def main() -> None:
     scratch = Path(sys.argv[1])
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what an import prints is no answer
-    imports()
+    light_imports() if sys.argv[2:] == ["light"] else imports()
+    gc.collect()
+    gc.freeze()  # what is there need not be looked at, and so copied, in every fork
     answers.write('"ready"\n')
     answers.flush()
     for line in sys.stdin:
