@@ -41,7 +41,7 @@ def check_inputs(graph: Graph, inputs: Mapping[str, NDArray[Any]]) -> dict[str, 
                           f"did you mean `{near[0]}`?" if near else f"inputs: {', '.join(graph.inputs)}")
     rows: dict[str, int] = {}
     extents: dict[str, int] = {}
-    named = {(name, axis): extent for extent, (name, axis) in graph.free.items()}
+    named = {place: extent for extent, places in graph.free.items() for place in places}
     for name, value in graph.inputs.items():
         if name not in inputs:
             raise _misfit(f"the input `{name}` is missing")

@@ -208,12 +208,13 @@ def another_size(graph: Graph) -> dict[str, tuple[int, ...]] | None:
     """Shapes of the inputs at other free extents that every layer takes; None if there are none."""
     if not graph.free:
         return None
-    places = {(name, axis): extent for extent, (name, axis) in graph.free.items()}
+    # One name is one extent wherever it stands; other names grow by other steps first.
+    factors = {place: 1 + places[0][1] for places in graph.free.values() for place in places}
     for step in (*range(1, 65), *range(96, 1025, 32)):
         shapes = {}
         for name, value in graph.inputs.items():
             shapes[name] = tuple(
-                extent + step * (1 + axis if (name, axis) in places and step < 9 else 1) if free else extent
+                extent + step * (factors.get((name, axis), 1) if step < 9 else 1) if free else extent
                 for axis, (extent, free) in enumerate(zip(value.shape, value.type.free, strict=True)))
         try:
             types_at(graph, shapes)
@@ -231,7 +232,7 @@ def _trial(graph: Graph, shapes: Mapping[str, tuple[int, ...]], batch: int, seed
         inputs[name] = rng.standard_normal((rows, *shapes[name])).astype(np.float32).astype(np.float64)
     nominal = all(shapes[name] == value.shape for name, value in graph.inputs.items())
     sizes = "" if nominal else " at " + ", ".join(
-        f"{extent} = {shapes[name][axis]}" for extent, (name, axis) in graph.free.items())
+        f"{extent} = {shapes[name][axis]}" for extent, ((name, axis), *_) in graph.free.items())
     return Trial(f"batch {batch}{sizes}", inputs)
 
 

@@ -156,7 +156,7 @@ class Graph:
         root: the tree of scopes, over the same nodes.
         preprocess: the steps of `preprocess`, bound (see `compiler.preprocess`).
         settings: the `train` section, bound (see `compiler.training`), or None.
-        free: name of a free extent (`H`) -> (input name, axis without the batch).
+        free: name of a free extent (`H`) -> (input name, axis without the batch) wherever it stands.
         arguments: the model's parameters and their values.
         training: whether training-time branches are in `nodes` and `outputs`.
         with_training: the same model with them; itself where there are none.
@@ -170,7 +170,7 @@ class Graph:
     root: Scope
     preprocess: tuple[Any, ...] = ()
     settings: Any = None
-    free: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    free: Mapping[str, tuple[tuple[str, int], ...]] = field(default_factory=dict)
     arguments: Mapping[str, Any] = field(default_factory=dict)
     doc: str = ""
     source_name: str = ""
@@ -252,7 +252,7 @@ class GraphBuilder:
         self.inputs: dict[str, Value] = {}
         self.nodes: list[Node] = []
         self.weights: dict[str, Weight] = {}
-        self.free: dict[str, tuple[str, int]] = {}
+        self.free: dict[str, tuple[tuple[str, int], ...]] = {}
         self.root = Scope("model", name=name)
         self._names: set[str] = set()
 
@@ -262,7 +262,7 @@ class GraphBuilder:
         value = Value(type, name, span)
         self.inputs[name] = value
         for extent, axis in (free or {}).items():
-            self.free.setdefault(extent, (name, axis))
+            self.free[extent] = (*self.free.get(extent, ()), (name, axis))
         return value
 
     def parameter(self, weight: Weight) -> Value:

@@ -193,3 +193,48 @@ def test_a_fixed_size_is_checked_once_and_not_again_at_run_time(layer: str) -> N
     (source,) = cnnc.generate(load(Source("m.cnn", text)), "torch").values()
     assert "check_input(" in str(source)
     assert not any(f"def check_{what}(" in str(source) for what in ("fits", "exact", "border", "several"))
+
+
+SHARED_EXTENTS = """
+model m {
+    input a: [2, H = 8, W = 6]
+    input b: [3, W = 6, H = 8]
+    a -> globalavgpool -> flatten as p
+    b -> globalmaxpool -> flatten as q
+    concat(p, q)
+    output y
+}
+"""
+
+
+def test_an_extent_of_one_name_is_one_number_wherever_it_stands() -> None:
+    net = load(Source("m.cnn", SHARED_EXTENTS))
+    assert net.free == {"H": (("a", 1), ("b", 2)), "W": (("a", 2), ("b", 1))}
+    fine, wrong = ((1, 2, 9, 5), (1, 3, 5, 9)), ((1, 2, 9, 5), (1, 3, 5, 8))
+    for backend in ("numpy", "torch", "onnx"):
+        model = cnnc.runnable(net, backend, {})
+        assert model.run(dict(zip("ab", map(np.zeros, fine), strict=True)))["y"].shape == (1, 5)
+        with pytest.raises(cnnc.Error, match="H = 8 where another has 9"):
+            model.run(dict(zip("ab", map(np.zeros, wrong), strict=True)))
+    assert cnnc.verify(net).passed
+
+
+@pytest.mark.parametrize("backend", ["numpy", "torch"])
+def test_a_file_that_runs_alone_refuses_two_sizes_of_one_name(backend: str) -> None:
+    (source,) = cnnc.generate(load(Source("m.cnn", SHARED_EXTENTS)), backend).values()
+    space: dict[str, object] = {"__name__": "alone"}
+    exec(compile(source, "m.py", "exec", dont_inherit=True), space)
+    with pytest.raises(ValueError, match="differ in H: .*9, 8"):
+        if backend == "torch":
+            space["build_model"]().eval()(torch.zeros(1, 2, 9, 5), torch.zeros(1, 3, 5, 8))  # type: ignore[operator]
+        else:
+            space["M"]({}).forward(np.zeros((1, 2, 9, 5)), np.zeros((1, 3, 5, 8)))  # type: ignore[operator]
+
+
+def test_the_dimensions_of_an_onnx_file_have_the_names_of_the_extents() -> None:
+    import onnx
+
+    (content,) = cnnc.generate(load(Source("m.cnn", SHARED_EXTENTS)), "onnx", {}).values()
+    made = onnx.load_from_string(content)
+    shapes = [[d.dim_param or d.dim_value for d in i.type.tensor_type.shape.dim] for i in made.graph.input]
+    assert shapes == [["batch", 2, "H", "W"], ["batch", 3, "W", "H"]]

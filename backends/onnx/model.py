@@ -104,7 +104,7 @@ class _Dimensions:
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
-        self._free = {place: extent for extent, place in graph.free.items()}
+        self._free = {place: extent for extent, places in graph.free.items() for place in places}
         # A free extent may be called as a row axis is: then it is the row axis that gives way.
         rows = dict.fromkeys(value.type.rows or BATCH for value in graph.inputs.values())
         self._rows = {row: row if row not in graph.free else f"{row}_rows" for row in rows}

@@ -70,7 +70,8 @@ def test_one_name_of_a_free_extent_is_one_size() -> None:
     assert check_inputs(graph, {"x": np.zeros((1, 3, 5)), "y": np.zeros((1, 3, 5))}) == {"batch": 1}
     with pytest.raises(BackendError) as caught:
         check_inputs(graph, {"x": np.zeros((1, 3, 5)), "y": np.zeros((1, 3, 6))})
-    assert caught.value.diagnostics[0].code == "E607"
+    assert caught.value.diagnostics[0].code == "E606"
+    assert "L = 6 where another has 5" in caught.value.diagnostics[0].message
 
 
 def test_types_at_other_sizes_follow_the_layers() -> None:

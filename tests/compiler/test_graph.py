@@ -102,5 +102,5 @@ def test_a_graph_can_be_built_by_hand():
     graph = builder.build({"out": out})
     assert [n.name for n in graph.nodes] == ["a.conv1", "a.conv1_2", "add1"]
     assert list(graph.weights) == ["a.conv1.weight", "a.conv1.bias"] and graph.params == 6 * 46
-    assert graph.free == {"H": ("image", 1)} and graph.outputs["out"].shape == (6, 7, 10)
+    assert graph.free == {"H": (("image", 1),)} and graph.outputs["out"].shape == (6, 7, 10)
     assert graph.with_training is graph

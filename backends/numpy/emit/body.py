@@ -290,16 +290,21 @@ class Body:
         return self._locals[value] if kept is None else f"{self._locals[value]} = {kept}"
 
     def _row_checks(self) -> list[Statement]:
-        """Inputs that share the batch have the same number of rows."""
+        """Inputs that share the batch have the same number of rows, and extents of one name are equal."""
         rows: dict[str | None, list[str]] = {}
         for value in self.graph.inputs.values():
             rows.setdefault(value.type.rows, []).append(self._locals[value])
         together = [names for names in rows.values() if len(names) > 1]
         if together:
             self.kernels.add("check_rows")
-        return [
-            Statement((), Call("check_rows", tuple(f"{name}={name}" for name in names))) for names in together
-        ]
+        checks = [Call("check_rows", tuple(f"{name}={name}" for name in names)) for names in together]
+        for extent, places in self.graph.free.items():
+            if len(places) > 1:
+                self.kernels.add("check_extents")
+                inputs = [(self._locals[self.graph.inputs[name]], axis + 1) for name, axis in places]
+                shapes = [f"{local}.shape[{axis}]" for local, axis in inputs]
+                checks.append(Call("check_extents", (literal(extent), *shapes)))
+        return [Statement((), check) for check in checks]
 
 
 def _after(prefix: str, expression: Expression) -> Expression:

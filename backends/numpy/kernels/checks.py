@@ -76,6 +76,12 @@ def check_rows(**inputs: Array) -> None:
         raise ValueError(f"the inputs differ in their rows: {rows}")
 
 
+def check_extents(name: str, *extents: int) -> None:
+    """Refuse inputs that differ in an extent of one name."""
+    if len(set(extents)) > 1:
+        raise ValueError(f"the inputs differ in {name}: {', '.join(map(str, extents))}")
+
+
 def checked_gradient(name: str, gradient: Array, output: Array) -> Array:
     """The gradient of an output, as an array of the output's shape and type."""
     gradient = np.asarray(gradient, output.dtype)

@@ -173,6 +173,10 @@ class Forward:
         made += [
             ("", Bracket("check_rows(", tuple(names), ")")) for names in by_rows.values() if len(names) > 1
         ]
+        for extent, places in self.graph.free.items():
+            if len(places) > 1:
+                sizes = [f"{self.name[self.graph.inputs[name]]}.shape[{axis + 1}]" for name, axis in places]
+                made.append(("", Bracket("check_extents(", (literal(extent), *sizes), ")")))
         return made
 
     # -- statements ------------------------------------------------------------------------

@@ -24,6 +24,12 @@ def check_rows(*inputs: Tensor) -> None:
         raise ValueError(f"the inputs differ in their number of rows: {rows}")
 
 
+def check_extents(name: str, *extents: int) -> None:
+    """Refuse inputs that differ in an extent of one name."""
+    if any(n != extents[0] for n in extents):
+        raise ValueError(f"the inputs differ in {name}: {extents}")
+
+
 def per_spatial_axis(value: int | tuple[int, ...], x: Tensor) -> tuple[int, ...]:
     """One number per spatial axis."""
     return (value,) * (x.dim() - 2) if isinstance(value, int) else value
