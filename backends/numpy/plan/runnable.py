@@ -22,8 +22,9 @@ from spec_lang.diagnostics import Diagnostic
 if TYPE_CHECKING:
     from backends.base import Array
 
-#: Plans that are kept for other shapes than the last ones.
-KEPT = 4
+#: Sets of input shapes whose plans are kept, and the bytes that all of them may take; the last one is kept
+#: however large it is.
+KEPT, KEPT_BYTES = 4, 1 << 30
 #: Bytes of the largest tensor of a batch: a larger batch is run in stretches.  Channels last, where weights
 #: are read anew for each stretch; and batch last, where stretches stay in the cache.
 MOST = {True: 1 << 27, False: 1 << 21}
@@ -115,6 +116,9 @@ class PlannedRunnable(Runnable):
         found = (one.plan for stretches in self._plans.values() for one in stretches)
         return list({id(plan): plan for plan in found}.values())
 
+    def _bytes(self) -> int:
+        return sum(memory.nbytes for plan in self.plans() for memory in plan.memory)
+
     def _made(self, key: tuple[object, ...], arrays: Mapping[str, Array]) -> list[Stretch]:
         rows = check_inputs(self.graph, arrays)
         shapes = {name: tuple(array.shape[1:]) for name, array in arrays.items()}
@@ -134,7 +138,7 @@ class PlannedRunnable(Runnable):
                 )
             stretches.append(Stretch(cut, made[count]))
         self._plans[key] = stretches
-        while len(self._plans) > KEPT:
+        while len(self._plans) > 1 and (len(self._plans) > KEPT or self._bytes() > KEPT_BYTES):
             self._plans.popitem(last=False)
         return stretches
 

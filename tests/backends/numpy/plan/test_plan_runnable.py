@@ -9,7 +9,7 @@ import pytest
 
 import cnnc
 from backends.base import BackendError
-from backends.numpy.plan import PlannedRunnable
+from backends.numpy.plan import PlannedRunnable, runnable
 from backends.numpy.plan.runnable import KEPT
 from backends.numpy.runnable import NumpyRunnable
 from cnnc.verification import varied_weights
@@ -98,6 +98,15 @@ def test_batches_and_sizes_in_any_order_with_more_of_them_than_are_kept() -> Non
             close(array, wanted[name], 1e-10)
         poison(model)
     assert len(model.plans()) == KEPT
+
+
+def test_plans_that_take_much_memory_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, model, reference = made()
+    monkeypatch.setattr(runnable, "KEPT_BYTES", 1)
+    for rows in (1, 2, 1):
+        given = {"image": image(rows, 3, 12, 14)}
+        close(model.run(given)["logits"], reference.run(given)["logits"], 1e-10)
+        assert len(model.plans()) == 1
 
 
 def test_no_rows_at_all() -> None:
