@@ -70,13 +70,20 @@ def costs(graph: Graph) -> tuple[NodeCost, ...]:
             NodeCost(
                 node,
                 *work,
-                sum(w.elements for w in owned if counts(w) and not is_bias(w)),
-                sum(w.elements for w in owned if is_bias(w)),
-                sum(w.elements for w in owned if w.trainable),
+                *(_owned(owned) if owned else (0, 0, 0)),
                 fields[node.output],
             )
         )
     return tuple(rows)
+
+
+def _owned(weights: list[Weight]) -> tuple[int, int, int]:
+    """Weights, biases and parameters, as `NodeCost` has them."""
+    return (
+        sum([w.elements for w in weights if counts(w) and not is_bias(w)]),
+        sum([w.elements for w in weights if is_bias(w)]),
+        sum([w.elements for w in weights if w.trainable]),
+    )
 
 
 def _work(node: Node) -> tuple[int, int, int, int]:

@@ -426,6 +426,8 @@ class Declared:
 
     name: ClassVar[str]
     what: ClassVar[str] = "layer"
+    #: The argument that is named last, wherever its field stands.
+    last: ClassVar[str] = ""
 
     @classmethod
     def args(cls) -> tuple[Arg, ...]:
@@ -444,7 +446,7 @@ class Declared:
                 for name, f in fields(cls).items()
                 if "kind" in f.metadata
             )
-            cached = tuple(sorted(cached, key=lambda a: not a.positional))
+            cached = tuple(sorted(cached, key=lambda a: (not a.positional, a.name == cls.last)))
             cls._args = cached  # type: ignore[attr-defined]
         return cached
 

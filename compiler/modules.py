@@ -244,6 +244,21 @@ class Target:
         return None
 
 
+#: The shipped files that have been parsed, by their names in messages, with their limits.
+_shipped: dict[tuple[str, Limits], ast.File] = {}
+
+
+def _parsed(source: Source, path: Path | None, limits: Limits) -> ast.File:
+    """The AST of a text; that of a shipped file is kept, for they are few and are loaded again and again."""
+    if path is None or not path.is_relative_to(SHIPPED):
+        return parse(source, limits)
+    key = (source.name, limits)
+    known = _shipped.get(key)
+    if known is None or known.source.text != source.text:
+        known = _shipped[key] = parse(source, limits)
+    return known
+
+
 def _readable(file: ast.File, damage: Sequence[int]) -> ast.File:
     """The file without the definitions whose heads were not understood."""
 
@@ -289,7 +304,7 @@ class Loader:
         """The module of a text; `path` tells from where its imports are relative."""
         damage: tuple[int, ...] = ()
         try:
-            file = parse(source, self.limits)
+            file = _parsed(source, path, self.limits)
         except SpecError as error:
             if error.partial is None or self._stack:
                 raise

@@ -143,8 +143,8 @@ def __init__(self: Any, *values: Any, **named: Any) -> None:
     cls._count += 1
     if cls._count == MANY:
         cls.__init__ = _specialised(cls)
-        if cls.__hash__ is __hash__ and cls._fields:
-            cls.__hash__ = eval(f"lambda self: hash((self.{', self.'.join(cls._fields)},))")
+        if cls.__dict__.get("__hash__") is __hash__ and cls._fields:
+            setattr(cls, "__hash__", eval(f"lambda self: hash((self.{', self.'.join(cls._fields)},))"))  # noqa: B010
     own = self.__dict__
     own.update(zip(self._positional, values))  # noqa: B905  (what is too much is found below)
     own.update(named)

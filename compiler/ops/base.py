@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
-from compiler.declare import Arg, Context, Declared, Fault, Flag, Given, Tensor, arg
+from compiler.declare import Context, Declared, Fault, Flag, Given, Tensor, arg
 from spec_lang.frozen import frozen, replace
 
 BATCH = "batch"
@@ -186,12 +186,8 @@ class WeightedOp(Op):
     """A layer with weights."""
 
     weighted: ClassVar[bool] = True
+    last: ClassVar[str] = "frozen"
     frozen: bool = arg(Flag(), "keep its weights out of training", default=False)
-
-    @classmethod
-    def args(cls) -> tuple[Arg, ...]:
-        """The layer's own arguments, then `frozen`."""
-        return tuple(sorted(super().args(), key=lambda a: a.name == "frozen"))
 
 
 __all__ = ["BATCH", "Fault", "Op", "TensorType", "WeightSpec", "WeightedOp", "Window", "arg"]
