@@ -71,11 +71,6 @@ class Plan:
         self._outputs = {name: kit.canonical(value) for name, value in units.outputs.items()}
         #: All memory that steps write to; what it holds between runs does not matter.
         self.memory: list[Array] = [*storage.blocks, *kit.scratch.pieces]
-        self.dtype = dtype
-
-    @property
-    def steps(self) -> int:
-        return len(self._steps)
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Arrays that belong to the caller; `inputs` have passed the checks."""
