@@ -1,7 +1,7 @@
 """Checkpoints: all that a training needs to go on as if it had never stopped.
 
 One safetensors file: the weights under their names (so that it serves wherever weights do), the
-optimiser's and random generators' arrays under `state/`, and in the metadata where the training stands
+optimiser's and random generators' arrays under `state:`, and in the metadata where the training stands
 and what it was a training of.  The checksum is over all of it.
 """
 

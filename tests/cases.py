@@ -476,6 +476,8 @@ DROPOUT = (
     case("dropout", "spatial, classic, 1-D", LINE, p=0.3, spatial=True, mode="classic"),
     case("dropout", "spatial, of a vector", (14,), p=0.3, spatial=True),
     case("dropout", "p of 0", MAP, p=0.0),
+    case("dropout", "whole images", MAP, p=0.3, mode="path"),
+    case("dropout", "whole images, of a vector", (14,), p=0.2, mode="path"),
 )
 
 SHAPE = (
@@ -496,6 +498,12 @@ SHAPE = (
     case("select", "one", MAP, channels=(2,), out=(1, 9, 14)),
     case("select", "of a vector", (14,), channels=(13, 0, 5), out=(3,)),
     case("select", "free extents", free(4, 9, 14), channels=(3, 1), out=(2, 9, 14), also=((5, 3),)),
+    case("channelshuffle", "2 groups of 3", (6, 9, 14), groups=2, out=(6, 9, 14)),
+    case("channelshuffle", "3 groups of 2", (6, 13), groups=3, out=(6, 13)),
+    case("channelshuffle", "2 groups of 4, 3-D", (8, 5, 6, 7), groups=2, out=(8, 5, 6, 7)),
+    case("channelshuffle", "one group", MAP, groups=1, out=MAP),
+    case("channelshuffle", "as many groups as channels", MAP, groups=4, out=MAP),
+    case("channelshuffle", "free extents", free(12, 9, 14), groups=3, out=(12, 9, 14), also=((5, 3),)),
     case("slice", "channels", MAP, axis="channels", start=1, stop=3, out=(2, 9, 14)),
     case("slice", "height", MAP, axis="height", start=2, stop=9, out=(4, 7, 14)),
     case("slice", "width", MAP, axis="width", start=0, stop=5, out=(4, 9, 5)),

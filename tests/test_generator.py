@@ -39,7 +39,7 @@ def test_the_same_seed_gives_the_same_spec() -> None:
 
 
 def test_a_spec_that_fails_is_made_small_and_still_fails() -> None:
-    text = random_spec(7, 24).text
+    text = random_spec(6, 24).text
     last = text.replace("model net", "let unused = 1\n\nmodel net")
 
     def fails(smaller: str) -> bool:

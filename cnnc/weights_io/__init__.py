@@ -25,8 +25,8 @@ from spec_lang.limits import DEFAULT_LIMITS, Limits
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: In front of what a checkpoint holds besides weights; no weight's name has a slash.
-STATE = "state/"
+#: In front of what a checkpoint holds besides weights; no weight's name has a colon.
+STATE = "state:"
 
 
 @dataclass(frozen=True)

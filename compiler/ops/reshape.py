@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from compiler.declare import Axis, BadValue, Choice, Context, Fault, Int, Ints, Pads, Word, show
 from compiler.ops.base import Op, TensorType, arg
-from compiler.ops.checks import axis_name, need_fixed, need_rank, plural
+from compiler.ops.checks import axis_name, largest_divisor, need_fixed, need_rank, plural
 from compiler.ops.conv import check_border
 from spec_lang.frozen import frozen
 
@@ -168,6 +168,41 @@ class Select(Op):
 
 
 @frozen
+class ChannelShuffle(Op):
+    """Mixes channels that groups kept apart: the first of each group, then the second of each, and so on.
+
+    Channel i of the result is channel (i % groups) * (C / groups) + i // groups of the input; the
+    shape stays.  PyTorch: ChannelShuffle.  ONNX: Gather.  Source: Zhang et al. 2017, ShuffleNet.
+    """
+
+    name: ClassVar[str] = "channelshuffle"
+
+    groups: int = arg(Int(), "into how many groups the channels are divided", positional=True)
+
+    @classmethod
+    def check_inputs(cls, inputs: Sequence[TensorType]) -> None:
+        need_rank(cls.name, inputs[0], 2, None)
+        need_fixed(cls.name, inputs[0], (0,), "its order is made of numbers")
+
+    def infer(self, inputs: Sequence[TensorType]) -> tuple[TensorType, ...]:
+        count = inputs[0].shape[0]
+        if count % self.groups:
+            raise Fault(
+                "E304",
+                f"channelshuffle cannot divide {plural(count, 'channel')} into {self.groups} groups",
+                label=f"{count} cannot be divided by {self.groups}",
+                argument="groups",
+                inputs=(0,),
+                help=(f"`channelshuffle({largest_divisor(count, self.groups)})` divides {count}",),
+            )
+        return (inputs[0],)
+
+    def order(self, channels: int) -> tuple[int, ...]:
+        """The channel of the input that each channel of the result is."""
+        return tuple(i % self.groups * (channels // self.groups) + i // self.groups for i in range(channels))
+
+
+@frozen
 class Slice(Op):
     """The stretch from `start` up to, without, `stop` of one axis.  PyTorch: indexing.  ONNX: Slice."""
 
@@ -268,4 +303,4 @@ class Pad(Op):
         )
 
 
-OPS: tuple[type[Op], ...] = (Flatten, Reshape, Permute, Select, Slice, Reduce, Pad, Identity)
+OPS: tuple[type[Op], ...] = (Flatten, Reshape, Permute, Select, ChannelShuffle, Slice, Reduce, Pad, Identity)

@@ -71,9 +71,9 @@ CODES: tuple[Code, ...] = (
     Code(
         "E208",
         "Not a label",
-        "A label is steps of letters, digits, `_` and `-`, joined by dots; a label names a layer, a block, "
-        "a group or a join, not a tensor, and nothing `inline` or already `shared`.  An output's name is "
-        "printable ASCII.",
+        "A label is steps of letters, digits, `_`, `-` and an inner `/`, joined by dots; a label names a "
+        "layer, a block, a group or a join, not a tensor, and nothing `inline` or already `shared`.  An "
+        "output's name is printable ASCII.",
         _model('"a..b": conv(3, 1x1)'),
         _model('"a.b": conv(3, 1x1)'),
     ),

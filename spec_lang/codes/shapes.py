@@ -57,7 +57,7 @@ CODES: tuple[Code, ...] = (
         "E304",
         "Groups do not divide",
         "A convolution of g groups gives each group the same number of input channels and of filters, so g "
-        "divides both. `groupnorm` divides its channels in the same way.",
+        "divides both. `groupnorm` and `channelshuffle` divide their channels in the same way.",
         _model("conv(8, 3x3, groups = 2)"),
         _model("conv(9, 3x3, groups = 3)"),
     ),

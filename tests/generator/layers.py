@@ -51,6 +51,7 @@ KEEPING = [
     "softmax",
     "logsoftmax",
     "dropout",
+    "channelshuffle",
     "batchnorm",
     "instancenorm",
     "groupnorm",
@@ -281,6 +282,19 @@ def _groupnorm(rng: Random, x: TensorType, express: Express) -> Arguments:
     return ordered(rng, "groupnorm", values)
 
 
+def _channelshuffle(rng: Random, x: TensorType, express: Express) -> Arguments:
+    groups = rng.choice([g for g in range(1, x.shape[0] + 1) if x.shape[0] % g == 0])
+    return [(None if rng.random() < 0.8 else "groups", express(groups))]
+
+
+def _dropout(rng: Random, x: TensorType, express: Express) -> Arguments:
+    """Any arguments, but what drops whole images drops no channels."""
+    values = {one.name: drawn(rng, "dropout", one) for one in OPS["dropout"].args() if rng.random() < 0.4}
+    if "mode" in values and values["mode"].text == "path":
+        values.pop("spatial", None)
+    return ordered(rng, "dropout", values)
+
+
 def _lrn(rng: Random, x: TensorType, express: Express) -> Arguments:
     values = {"size": express(rng.choice([1, 3, 3, 5, 7]))}
     for one in OPS["lrn"].args():
@@ -302,6 +316,8 @@ SPECIAL: dict[str, Callable[[Random, TensorType, Express], Arguments]] = {
     "adaptivemaxpool": _adaptive,
     "fc": _fc,
     "groupnorm": _groupnorm,
+    "channelshuffle": _channelshuffle,
+    "dropout": _dropout,
     "lrn": _lrn,
 }
 

@@ -240,6 +240,10 @@ def _dropout(v: Values, xs: list[torch.Tensor]) -> Any:
     return nn.Dropout(v["p"])(xs[0])
 
 
+def _channelshuffle(v: Values, xs: list[torch.Tensor]) -> Any:
+    return nn.ChannelShuffle(v["groups"])(xs[0])
+
+
 def _reshape(v: Values, xs: list[torch.Tensor]) -> Any:
     return xs[0].reshape(2, *v["shape"])
 
@@ -289,7 +293,7 @@ MODULES: dict[str, Callable[[Values, list[torch.Tensor]], Any]] = {
     "conv": _conv, "maxpool": _maxpool, "avgpool": _avgpool, "adaptiveavgpool": _adaptive("Avg"),
     "adaptivemaxpool": _adaptive("Max"), "fc": _fc, "batchnorm": _norm("BatchNorm"),
     "instancenorm": _norm("InstanceNorm"), "groupnorm": _groupnorm, "layernorm": _layernorm, "lrn": _lrn,
-    "dropout": _dropout, "reshape": _reshape, "permute": _permute, "select": _select, "slice": _slice,
+    "dropout": _dropout, "channelshuffle": _channelshuffle, "reshape": _reshape, "permute": _permute, "select": _select, "slice": _slice,
     "reduce": _reduce, "softmax": _softmax, "logsoftmax": _softmax, "pad": _pad, "concat": _concat,
     "maximum": _stacked, "average": _stacked,
     "globalavgpool": lambda v, xs: getattr(nn, f"AdaptiveAvgPool{_rank(xs[0])}d")(1)(xs[0]),

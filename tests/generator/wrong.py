@@ -20,7 +20,7 @@ from tests.generator.torch_says import asks
 WORDS = (
     ("zeros", "reflect", "replicate", "circular"), ("exact", "floor", "ceil", "caffe"), ("half", "same", "same_lower", "valid"),
     ("padded", "valid", "window"), ("channels", "last", "height", "width", "depth"), ("max", "mean", "sum"),
-    ("inverted", "classic"),
+    ("inverted", "classic", "path"),
 )  # fmt: skip
 JOINS = ("add", "multiply", "maximum", "average", "concat")
 #: Beyond these a mutant is only slow, and not more wrong.

@@ -16,6 +16,7 @@ def emit_dropout(layer: Layer) -> Expression:
         training=Source("training"),
         classic=True if op.mode == "classic" else None,
         spatial=True if op.spatial else None,
+        path=True if op.mode == "path" else None,
     )
 
 

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from backends.numpy.emit.base import Call, Emitter, Emitters, Expression, Layer, pads, shown
-from compiler.ops.reshape import Flatten, Identity, Pad, Permute, Reduce, Reshape, Select, Slice
+from compiler.ops.reshape import (
+    ChannelShuffle,
+    Flatten,
+    Identity,
+    Pad,
+    Permute,
+    Reduce,
+    Reshape,
+    Select,
+    Slice,
+)
 
 
 def emit_flatten(layer: Layer) -> Expression:
@@ -42,6 +52,16 @@ def emit_select(layer: Layer) -> Expression:
 def emit_select_backward(layer: Layer) -> None:
     channels = shown(list(layer.op.channels)).split(", ")  # each an argument of its own, to be broken between
     layer.give(layer.call("select_backward", layer.d, layer.shape(), *channels))
+
+
+def emit_channelshuffle(layer: Layer) -> Expression:
+    return layer.call("channelshuffle", layer.x, str(layer.op.groups))
+
+
+def emit_channelshuffle_backward(layer: Layer) -> None:
+    """The other number of groups undoes it."""
+    channels = layer.node.output.shape[0]
+    layer.give(layer.call("channelshuffle", layer.d, str(channels // layer.op.groups)))
 
 
 def emit_slice(layer: Layer) -> Expression:
@@ -102,6 +122,7 @@ EMITTERS: Emitters = {
     Reshape: Emitter(emit_reshape, emit_reshape_backward),
     Permute: Emitter(emit_permute, emit_permute_backward),
     Select: Emitter(emit_select, emit_select_backward),
+    ChannelShuffle: Emitter(emit_channelshuffle, emit_channelshuffle_backward),
     Slice: Emitter(emit_slice, emit_slice_backward),
     Reduce: Emitter(emit_reduce, emit_reduce_backward),
     Pad: Emitter(emit_pad, emit_pad_backward, checks=check_pad),

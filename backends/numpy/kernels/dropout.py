@@ -15,15 +15,18 @@ def dropout(
     training: bool = False,
     classic: bool = False,
     spatial: bool = False,
+    path: bool = False,
 ) -> tuple[Array, Array | float | None]:
-    """Drop each number (each channel of each image, if `spatial`) with probability p while training.
+    """Drop each number (each channel of each image, if `spatial`; each image, if `path`) with probability
+    p while training.
 
     What stays is scaled by 1 / (1 - p) in training; `classic` scales by 1 - p otherwise instead.
     Returns the result and the factor that was used, None for none.
     """
     if not training:
         return (x * (1 - p), 1 - p) if classic else (x, None)
-    shape = (*x.shape[:2], *(1,) * (x.ndim - 2)) if spatial else x.shape
+    kept = 1 if path else 2 if spatial else x.ndim  # axes along which each place is drawn
+    shape = (*x.shape[:kept], *(1,) * (x.ndim - kept))
     factor = (generator.random(shape) >= p).astype(x.dtype)
     if not classic and p < 1:
         factor /= 1 - p

@@ -1,10 +1,17 @@
-"""Backward of layers that pick or drop positions; their forward is plain indexing."""
+"""Channels in another order; backward of layers that pick or drop positions, whose forward is indexing."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from backends.numpy.kernels.arrays import Array
+
+
+def channelshuffle(x: Array, groups: int) -> Array:
+    """The first channel of each group, then the second of each, and so on."""
+    n, c = x.shape[:2]
+    parts = x.reshape(n, groups, c // groups, *x.shape[2:])
+    return parts.swapaxes(1, 2).reshape(x.shape)
 
 
 def select_backward(d: Array, shape: tuple[int, ...], channels: list[int]) -> Array:

@@ -191,7 +191,7 @@ def bias_is_link(node: Node) -> bool:
 def _passes(node: Node, concrete: Concrete) -> bool:
     op = node.op
     if isinstance(op, Dropout):
-        return op.mode == "inverted" or op.p == 0
+        return op.mode != "classic" or op.p == 0
     if isinstance(op, (AdaptiveAvgPool, AdaptiveMaxPool)):
         return concrete.shape(node.inputs[0]) == concrete.shape(node.output)
     return isinstance(op, Identity)

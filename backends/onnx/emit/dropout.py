@@ -8,9 +8,9 @@ from compiler.ops.dropout import Dropout
 
 
 def emit_dropout(layer: Layer) -> str:
-    """`inverted` leaves nothing; `classic` multiplies by 1 - p, the probability to keep."""
+    """`inverted` and `path` leave nothing; `classic` multiplies by 1 - p, the probability to keep."""
     assert isinstance(layer.op, Dropout)
-    if layer.op.mode == "inverted":
+    if layer.op.mode != "classic":
         return layer.passes()
     return layer.last("Mul", layer.x, layer.number(1.0 - layer.op.p))
 

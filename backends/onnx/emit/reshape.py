@@ -5,7 +5,17 @@ from __future__ import annotations
 from backends.onnx.emit.base import Emit, Layer
 from backends.onnx.emit.conv import PAD_MODES, onnx_pads
 from compiler.ops.base import Op
-from compiler.ops.reshape import Flatten, Identity, Pad, Permute, Reduce, Reshape, Select, Slice
+from compiler.ops.reshape import (
+    ChannelShuffle,
+    Flatten,
+    Identity,
+    Pad,
+    Permute,
+    Reduce,
+    Reshape,
+    Select,
+    Slice,
+)
 
 _REDUCTIONS = {"max": "ReduceMax", "mean": "ReduceMean", "sum": "ReduceSum"}
 
@@ -28,6 +38,12 @@ def emit_permute(layer: Layer) -> str:
 def emit_select(layer: Layer) -> str:
     assert isinstance(layer.op, Select)
     return layer.last("Gather", layer.x, layer.ints(layer.op.channels), axis=1)
+
+
+def emit_channelshuffle(layer: Layer) -> str:
+    """By number, since a reshape to groups and back needs to know all but one of the extents."""
+    assert isinstance(layer.op, ChannelShuffle)
+    return layer.last("Gather", layer.x, layer.ints(layer.op.order(layer.y_type.shape[0])), axis=1)
 
 
 def emit_slice(layer: Layer) -> str:
@@ -59,6 +75,7 @@ EMITTERS: dict[type[Op], Emit] = {
     Reshape: emit_reshape,
     Permute: emit_permute,
     Select: emit_select,
+    ChannelShuffle: emit_channelshuffle,
     Slice: emit_slice,
     Reduce: emit_reduce,
     Pad: emit_pad,

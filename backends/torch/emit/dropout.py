@@ -17,6 +17,8 @@ def emit_dropout(node: Node) -> Form:
         plain = "nn.Dropout"
     else:
         plain = f"nn.Dropout{rank - 1}d" if rank <= 4 else "ChannelDropout"
+    if op.mode == "path":
+        return Form(made.layer("PathDropout"))
     if op.mode == "classic":
         made.add(op.spatial and rank > 1, "spatial", default=False)
         return Form(made.layer("ClassicDropout"))

@@ -5,7 +5,17 @@ from __future__ import annotations
 from backends.torch.emit.conv import PAD_MODES, border_check, flat_pads
 from backends.torch.emit.forms import Arguments, Bracket, Form, Slot, emits
 from compiler.graph import Node
-from compiler.ops.reshape import Flatten, Identity, Pad, Permute, Reduce, Reshape, Select, Slice
+from compiler.ops.reshape import (
+    ChannelShuffle,
+    Flatten,
+    Identity,
+    Pad,
+    Permute,
+    Reduce,
+    Reshape,
+    Select,
+    Slice,
+)
 
 
 @emits(Identity)
@@ -52,6 +62,16 @@ def emit_select(node: Node) -> Form:
         return Form(made.layer("Select"), call, register=False, slots=tuple(slots))
     call_list = Bracket("{0}[", (":", Bracket("[", tuple(map(str, channels)), "]")), "]")
     return Form(made.layer("Select"), call_list, register=False)
+
+
+@emits(ChannelShuffle)
+def emit_channelshuffle(node: Node) -> Form:
+    assert isinstance(node.op, ChannelShuffle)
+    made = Arguments().add(node.op.groups, "groups", positional=True)
+    slots = (("groups", Slot(node.op.groups, "groups")),)
+    return Form(
+        made.layer("nn.ChannelShuffle"), "F.channel_shuffle({0}, {groups})", register=False, slots=slots
+    )
 
 
 @emits(Slice)

@@ -29,3 +29,16 @@ class ChannelDropout(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.feature_dropout(x, self.p, self.training)
+
+
+class PathDropout(nn.Module):
+    """Stochastic depth: drops whole images while training, and scales the others by 1 / (1 - p)."""
+
+    def __init__(self, p: float):
+        super().__init__()
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return x
+        return x * F.dropout(x.new_ones(x.shape[0], *[1] * (x.dim() - 1)), self.p)

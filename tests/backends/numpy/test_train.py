@@ -223,6 +223,20 @@ def test_dropout_drops_its_share_and_scales_the_rest(mode: str, spatial: bool) -
     np.testing.assert_allclose(model.run({"image": x})["y"], scaled)
 
 
+def test_dropout_of_paths_drops_whole_images_and_scales_the_others() -> None:
+    m = Maker()
+    graph = m.graph(y=m("dropout", m.input("image", 3, 4, 5), p=0.3, mode="path"))
+    model = NumpyBackend().load(graph, {}, "float64")
+    x = np.full((3000, 3, 4, 5), 2.0)
+    y = model.run({"image": x}, training=True)["y"]
+    assert set(np.unique(y).round(12)) == {0.0, round(2.0 / 0.7, 12)}
+    assert (y == y[:, :1, :1, :1]).all()
+    assert abs((y[:, 0, 0, 0] == 0).mean() - 0.3) < 6 * np.sqrt(0.3 * 0.7 / len(x))
+    d = model.gradients({"image": x}, {"y": np.ones_like(x)}, training=True).inputs["image"]
+    assert set(np.unique(d).round(12)) == {0.0, round(1.0 / 0.7, 12)}
+    np.testing.assert_array_equal(model.run({"image": x})["y"], x)
+
+
 def test_dropout_drops_the_same_in_both_float_types() -> None:
     m = Maker()
     graph = m.graph(y=m("dropout", m.input("image", 40, 9)))

@@ -224,6 +224,7 @@ LAYERS: dict[str, Callable[[Any, list[torch.Tensor], Weights, bool], torch.Tenso
     "lrn": lrn,
     "scale": scale,
     "dropout": dropout,
+    "channelshuffle": lambda n, xs, w, t: F.channel_shuffle(xs[0], n.op.groups),
     "relu": lambda n, xs, w, t: F.relu(xs[0]),
     "relu6": lambda n, xs, w, t: F.relu6(xs[0]),
     "leakyrelu": lambda n, xs, w, t: F.leaky_relu(xs[0], n.op.slope),

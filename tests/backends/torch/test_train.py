@@ -101,6 +101,17 @@ def test_a_seed_decides_what_is_dropped_and_nobody_else_is_touched() -> None:
     assert results[0] != results[2]
 
 
+def test_dropout_of_paths_drops_whole_images_and_scales_the_others() -> None:
+    text = "model m { input image: [3, 4, 5]\n seq { dropout(0.3, mode = path) }\n output y }"
+    model = TorchBackend().load(load(Source("m.cnn", text)), {}, "float64")
+    x = np.full((3000, 3, 4, 5), 2.0)
+    y = model.run({"image": x}, training=True)["y"]
+    assert set(np.unique(y).round(12)) == {0.0, round(2.0 / 0.7, 12)}
+    assert (y == y[:, :1, :1, :1]).all()
+    assert abs((y[:, 0, 0, 0] == 0).mean() - 0.3) < 6 * np.sqrt(0.3 * 0.7 / len(x))
+    np.testing.assert_array_equal(model.run({"image": x})["y"], x)
+
+
 def test_frozen_weights_stay_bit_for_bit_and_statistics_move() -> None:
     made = graph()
     weights = initial_weights(made, seed=0)

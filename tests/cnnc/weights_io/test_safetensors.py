@@ -22,9 +22,9 @@ TENSORS = {
     "conv1.weight": np.arange(24, dtype=np.float32).reshape(2, 3, 4) / 7,
     "scalar": np.array(1.5, dtype=np.float64),
     "empty": np.empty((0, 3), dtype=np.float32),
-    "state/step": np.array([7], dtype=np.int64),
-    "state/mask": np.array([True, False]),
-    "state/random": np.arange(5, dtype=np.uint8),
+    "state:step": np.array([7], dtype=np.int64),
+    "state:mask": np.array([True, False]),
+    "state:random": np.arange(5, dtype=np.uint8),
 }
 
 

@@ -20,10 +20,10 @@ from backends.numpy.plan.steps import pointwise
 from backends.numpy.plan.steps.base import WHOLE, Kit, Pending
 from backends.numpy.plan.units import Unit, bias_is_link
 from compiler.graph import Node, Value
-from compiler.ops.reshape import Flatten, Pad, Permute, Reshape, Select, Slice
+from compiler.ops.reshape import ChannelShuffle, Flatten, Pad, Permute, Reshape, Select, Slice
 
 #: Layers that only move numbers: their input need not be put in order first.
-_MOVES = (Flatten, Reshape, Permute, Select, Slice, Pad)
+_MOVES = (Flatten, Reshape, Permute, Select, ChannelShuffle, Slice, Pad)
 
 
 @cache
