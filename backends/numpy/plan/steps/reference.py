@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
+from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,13 +16,15 @@ import numpy as np
 
 from backends.numpy.emit import EMITTERS
 from backends.numpy.emit.base import Layer
-from backends.numpy.kernels import activation, conv, dense, dropout, join, norm, pool, reshape, window
+from backends.numpy.include import FAMILIES
 from backends.numpy.plan.steps import pointwise
 from backends.numpy.plan.steps.base import WHOLE, Kit, Pending
 from backends.numpy.plan.units import Unit, bias_is_link
 from compiler.graph import Node, Value
 from compiler.ops.reshape import ChannelShuffle, Flatten, Pad, Permute, Reshape, Select, Slice
 
+#: Where the families of kernels are.
+KERNELS = "backends.numpy.kernels"
 #: Layers that only move numbers: their input need not be put in order first.
 _MOVES = (Flatten, Reshape, Permute, Select, ChannelShuffle, Slice, Pad)
 
@@ -30,8 +33,9 @@ _MOVES = (Flatten, Reshape, Permute, Select, ChannelShuffle, Slice, Pad)
 def _kernels() -> dict[str, Any]:
     """Every kernel by its name."""
     found: dict[str, Any] = {"np": np}
-    for family in (window, activation, conv, dense, dropout, join, norm, pool, reshape):
-        found.update({name: one for name, one in vars(family).items() if callable(one) or name.isupper()})
+    for family in FAMILIES:
+        module = import_module(f"{KERNELS}.{family}")
+        found.update({name: one for name, one in vars(module).items() if callable(one) or name.isupper()})
     return found
 
 
