@@ -182,7 +182,7 @@ def summarise(graph: Graph) -> Summary:
         graph.macs,
         sum(row.flops for row in rows),
         graph.memory,
-        tuple(f"{name} = {graph.inputs[given].shape[axis]}" for name, ((given, axis), *_) in graph.free.items()),
+        tuple(f"{name} = {graph.inputs[at].shape[axis]}" for name, ((at, axis), *_) in graph.free.items()),
     )
 
 

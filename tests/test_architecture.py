@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -202,3 +204,15 @@ assert (out["y"] == 2).all()
     assert done.returncode == 1 and "error[E600]" in done.stderr and f"{spec}:9:20" in done.stderr, (
         done.stderr
     )
+
+
+def test_what_the_package_asks_for_is_imported_and_its_version_is_said_once() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert "version" in project["dynamic"] and "version" not in project
+    found = {
+        name.partition(".")[0]
+        for folder in ("spec_lang", "compiler", "backends", "cnnc")
+        for path in files(folder)
+        for _, name in imports(path, top=False)
+    }
+    assert {re.split(r"[<>=]", one)[0] for one in project["dependencies"]} <= found

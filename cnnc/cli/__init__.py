@@ -30,7 +30,7 @@ VERBS = {
     "verify": "compare the backends, or an ONNX file, with each other",
     "fmt": "format specs",
     "specs": "the networks that come with cnnc",
-    "explain": "what a diagnostic code means",
+    "explain": "what a diagnostic code means, or what a layer takes",
 }
 
 

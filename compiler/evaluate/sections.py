@@ -244,7 +244,8 @@ def check_expect(statement: ast.Expect, context: Context) -> None:
     message = "the expectation is not met"
     if statement.message is not None:
         message += f": {template(statement.message, context)}"
-    raise Problem("E216", message, statement.condition.span, label="this is false", notes=notes)
+    told = list(dict.fromkeys(notes))  # a condition may speak of one thing twice
+    raise Problem("E216", message, statement.condition.span, label="this is false", notes=told)
 
 
 def _measured(expr: ast.Expr, context: Context) -> list[tuple[ast.Expr, Any]]:

@@ -173,6 +173,8 @@ class Odd(Exception):
         (Error(Diagnostic("E301", "no")), 1),
         (Error(Diagnostic("E900", "no")), 3),
         (Error(Diagnostic("E605", "no")), 3),
+        (Error(Diagnostic("E611", "no")), 70),
+        (Error(Diagnostic("E612", "no")), 70),
         (OSError(28, "No space left on device"), 3),
         (MemoryError(), 3),
         (KeyboardInterrupt(), 130),
@@ -264,3 +266,14 @@ def test_the_page_of_a_code_is_printed_in_any_case(run: Callable) -> None:
     done = run("explain", "e301")
     assert done.status == 0 and done.out.startswith("E301: ")
     assert "E301" in run("explain").out
+
+
+def test_explain_prints_the_page_of_a_layer_no_wider_than_the_terminal(
+    run: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "72")
+    pages = run("explain", "conv").out, run("explain", "E301").out
+    assert pages[0].startswith("conv(filters, kernel") and "pad_mode: what the padding holds" in pages[0]
+    for page in pages:
+        assert max(map(len, page.splitlines())) <= 72
+    assert "did you mean `maxpool`?" in run("explain", "maxpol").err
