@@ -151,6 +151,20 @@ class Backend(ABC):
             raise SpecError(problems)
 
 
+def not_installed(name: str, missing: ImportError) -> Exception:
+    """E605 for a package that a backend needs; an import that fails within our own packages is a defect."""
+    package = (missing.name or "").partition(".")[0]
+    if package in ("spec_lang", "compiler", "backends", "cnnc"):
+        return RuntimeError(f"the backend `{name}` is broken: {missing}")
+    return BackendError(
+        Diagnostic(
+            "E605",
+            f"the backend `{name}` needs a package that is not installed: {missing.name or missing}",
+            help=(f'pip install "cnnc[{name}]"',),
+        )
+    )
+
+
 def backends() -> dict[str, Any]:
     """Name -> entry point of every backend that is installed (not yet imported)."""
     from importlib.metadata import entry_points
@@ -176,12 +190,6 @@ def backend(name: str) -> Backend:
     try:
         made = found[name].load()()
     except ImportError as missing:
-        raise BackendError(
-            Diagnostic(
-                "E605",
-                f"the backend `{name}` needs a package that is not installed: {missing.name or missing}",
-                help=(f'pip install "cnnc[{name}]"',),
-            )
-        ) from missing
+        raise not_installed(name, missing) from missing
     assert isinstance(made, Backend), f"{name} is not a Backend"
     return made

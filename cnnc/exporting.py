@@ -11,11 +11,20 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from backends.base import BackendError, backend
+from backends.base import BackendError, backend, not_installed
 from backends.inputs import check_weights
 from cnnc.comparison import Comparison
 from cnnc.files import target, write_atomically
-from cnnc.verification import Arrays, Report
+from cnnc.verification import (
+    ALLOWANCE,
+    LARGEST_ALLOWANCE,
+    Arrays,
+    Report,
+    answer,
+    judge,
+    outcomes,
+    trials_of,
+)
 from compiler.graph import Graph
 from compiler.passes.fold_batchnorm import fold_batchnorm
 from spec_lang.diagnostics import Diagnostic
@@ -40,7 +49,7 @@ def export(graph: Graph, weights: Arrays, path: str | os.PathLike[str], *, prepr
     Raises:
         OutputError: E900 to E903, before any work where that can be known.
         BackendError: E600 a layer that cannot be written, E608 weights that do not fit, E610 more
-            than the format holds, E611 and E612 a file that fails its checks.
+            than the format holds, E611 and E612 a file that fails its checks, E617 weights that overflow.
     """
     target(path, inputs=inputs)
     onnx = backend("onnx")
@@ -54,8 +63,7 @@ def export(graph: Graph, weights: Arrays, path: str | os.PathLike[str], *, prepr
         import onnx as _onnx  # noqa: F401
         import onnxruntime  # noqa: F401
     except ImportError as missing:
-        raise BackendError(Diagnostic("E605", f"export needs a package that is not installed: {missing.name}",
-                                      help=('pip install "cnnc[onnx]"',))) from missing
+        raise not_installed("onnx", missing) from missing
     from backends.onnx.model import build
 
     written, numbers = graph, dict(weights)
@@ -89,9 +97,25 @@ def checked(graph: Graph, weights: Arrays, path: Path, *, pixels: bool, seed: in
         raise BackendError(Diagnostic("E611", error.diagnostics[0].message)) from error
     report = compare_file(graph, weights, loaded, pixels=pixels, seed=seed)
     if not report.passed:
+        unfit = unfit_for_single(graph, weights, seed)
+        if unfit:
+            raise BackendError(Diagnostic("E617", unfit, help=("other weights, or normalise in between",)))
         raise BackendError(Diagnostic("E612", _difference(report.failures),
                                       notes=tuple(str(report).splitlines())))
     return report
+
+
+def unfit_for_single(graph: Graph, weights: Arrays, seed: int) -> str:
+    """How the network's numbers fail in float32 on NumPy alone, where no exporter has a part; else empty."""
+    trials = trials_of(graph, seed)
+    answer(graph, weights, trials)
+    results = outcomes(backend("numpy").load(graph, weights, "float32"), trials, "float32")
+    for trial, got in zip(trials, results, strict=True):
+        for one in judge("numpy float32", trial, got, LARGEST_ALLOWANCE / ALLOWANCE):
+            if not one.passed:
+                why = one.problem or f"off by {one.relative:.2g} of the largest number"
+                return f"the network does not work in float32: on NumPy, too, `{one.output}` is wrong: {why}"
+    return ""
 
 
 def _difference(failures: Sequence[Comparison]) -> str:

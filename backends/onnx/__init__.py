@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from backends.base import Backend, BackendError, Runnable
+from backends.base import Backend, BackendError, Runnable, not_installed
 from compiler.graph import Graph, Node
 from compiler.ops.base import Op
 from spec_lang.diagnostics import Diagnostic, SpecError
@@ -54,7 +54,7 @@ class OnnxBackend(Backend):
         try:
             from backends.onnx.model import build
         except ImportError as missing:
-            raise _not_installed(missing) from missing
+            raise not_installed("onnx", missing) from missing
         if weights is None:
             from compiler.initial import initial_weights
 
@@ -72,14 +72,8 @@ class OnnxBackend(Backend):
         try:
             from backends.onnx.runnable import OnnxRunnable
         except ImportError as missing:
-            raise _not_installed(missing) from missing
+            raise not_installed("onnx", missing) from missing
         return OnnxRunnable(graph, weights, threads=threads)
-
-
-def _not_installed(missing: ImportError) -> BackendError:
-    return BackendError(Diagnostic(
-        "E605", f"the backend `onnx` needs a package that is not installed: {missing.name}",
-        help=('pip install "cnnc[onnx]"',)))
 
 
 def _place(graph: Graph, name: str) -> Any:

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from backends.base import Backend, BackendError, Runnable, Trainer
+from backends.base import Backend, Runnable, Trainer, not_installed
 from backends.torch.emit import EMITTERS, file_name, source_of
 from compiler.graph import Graph
 from compiler.ops.base import Op
-from spec_lang.diagnostics import Diagnostic
 
 if TYPE_CHECKING:
     from backends.base import Array
@@ -54,13 +53,7 @@ def _need_torch() -> None:
     try:
         import torch  # noqa: F401
     except ImportError as missing:
-        raise BackendError(
-            Diagnostic(
-                "E605",
-                f"the backend `torch` needs a package that is not installed: {missing.name}",
-                help=('pip install "cnnc[torch]"',),
-            )
-        ) from missing
+        raise not_installed("torch", missing) from missing
 
 
 __all__ = ["TorchBackend"]

@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     stdout = sys.stdout
     before = _on_sigterm(_terminate)
     try:
-        status = _run(given)
+        status = _run(given, debug)
         sys.stdout.flush()
     except BaseException as problem:  # the one place where everything ends
         # Where a pipe is broken, click wraps the streams and leaves with 1.
@@ -60,13 +60,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status if isinstance(status, int) else 0
 
 
-def _run(given: list[str]) -> Any:
+def _run(given: list[str], debug: bool) -> Any:
     done = quick.run(given)
     if done is not None:
         return done
+    import warnings
+
     from cnnc.cli.commands import application
 
-    return application.main(args=given, prog_name="cnnc", standalone_mode=False)
+    with warnings.catch_warnings():
+        if not debug and not sys.warnoptions:
+            # What matters of an overflow, or of an old file, is told in our own words.
+            warnings.simplefilter("ignore")
+        return application.main(args=given, prog_name="cnnc", standalone_mode=False)
 
 
 def _open_what_is_closed() -> None:

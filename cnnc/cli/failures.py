@@ -18,6 +18,8 @@ INTERRUPTED, TERMINATED = 130, 143
 #: Codes of what is not the input's fault: a package that is not installed, an output that cannot be written.
 _ENVIRONMENT_CODES = ("E605", "E709", "E9")
 _USAGE_CODES = ("E950", "E951")
+#: An exported file that is refused, or computes something else: whatever was handed in, that is our fault.
+_DEFECT_CODES = ("E611", "E612", "E999")
 
 
 class Terminated(BaseException):
@@ -96,6 +98,8 @@ def _status_of(diagnostics: tuple[Diagnostic, ...]) -> int:
     codes = [d.code for d in diagnostics if d.is_error]
     if any(code in _USAGE_CODES for code in codes):
         return USAGE
+    if any(code in _DEFECT_CODES for code in codes):
+        return DEFECT
     if codes and all(code.startswith(_ENVIRONMENT_CODES) for code in codes):
         return ENVIRONMENT
     return WRONG

@@ -62,6 +62,8 @@ class Run:
         self.depth = 0
         self.diagnostics: list[Diagnostic] = []
         self.failed = False
+        #: Whether an expectation is not met: the graph is whole all the same, and the rest of it is checked.
+        self.unmet = False
         self.paths = Paths()
         self.names = 0
         self.typings: dict[Any, Typing] = {}
@@ -118,7 +120,9 @@ class Run:
         """Keep a diagnostic; the same code at the same place (a loop, a block used twice) counts once."""
         span = diagnostic.span
         key = (diagnostic.code, (id(span.source), span.start, span.end) if span else diagnostic.message)
-        if diagnostic.is_error:
+        if diagnostic.code == "E216":
+            self.unmet = True
+        elif diagnostic.is_error:
             self.failed = True
         if key in self._seen:
             return

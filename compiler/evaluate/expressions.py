@@ -391,6 +391,8 @@ def _element(value: tuple[Any, ...], at: Any, span: Span) -> Any:
 
 def _array_element(array: TensorArray, indices: Sequence[ast.Expr], context: Context, span: Span) -> Any:
     if len(indices) != array.rank:
+        if array.incomplete:
+            raise Poisoned  # that elements of this kind cannot be filled was told there
         raise Problem(
             "E212",
             f"`{array.name}` has {array.rank} ind{'ices' if array.rank > 1 else 'ex'}, not {len(indices)}",

@@ -75,7 +75,7 @@ def evaluate_model(
         run.stop(problem)
     except Poisoned:
         run.failed = True
-    return Evaluation(None if run.failed else graph, tuple(run.diagnostics))
+    return Evaluation(None if run.failed or run.unmet else graph, tuple(run.diagnostics))
 
 
 @contextmanager

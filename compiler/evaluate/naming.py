@@ -107,6 +107,7 @@ def _fill(target: ast.Target, value: Value | Unknown, context: Context) -> None:
     if array is None:
         array = new_array(target.name, len(key), target.span, context)
     if len(key) != array.rank:
+        array.incomplete = True
         raise Problem(
             "E212",
             f"`{target.name}` has {array.rank} ind{'ices' if array.rank > 1 else 'ex'} elsewhere, "

@@ -27,6 +27,8 @@ def failed(problem: Problem | Poisoned, node: Any, context: Context) -> None:
     """Report a problem (a `Poisoned` has been reported already) and give up the node of the AST."""
     if isinstance(problem, Problem):
         context.run.fail(problem)
+        if problem.diagnostic.code == "E216":
+            return  # what it speaks of is as it was
     context.run.failed = True
     _spend_tensors(node, context)
     for target in _targets(node):

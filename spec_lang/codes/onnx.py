@@ -62,7 +62,7 @@ of the spec.  The file was not kept.
 """),
     Code("E612", "exported file computes something else", """
 onnxruntime's results for the exported file differ from those of the NumPy backend by more than
-rounding explains.  The file was not kept.
+rounding explains.  This is a fault of cnnc or of onnxruntime, not of the spec.  The file was not kept.
 """),
     Code("E613", "not a usable ONNX file", """
 The file is not a regular file, is larger than 2 GiB, or is not an ONNX model that onnxruntime
@@ -78,5 +78,10 @@ Comparing needs two that compute the same model.  With only NumPy installed ther
     Code("E616", "no planned mode", """
 `planned = True` asks for a model that is arranged for fast inference.  The NumPy backend has one; the
 others run as fast as they do without it.
+"""),
+    Code("E617", "weights beyond float32", """
+With these weights the network's numbers overflow in float32, or lose all their digits: NumPy, too,
+computes something else in float32 than in float64.  An ONNX file computes in float32, so none was
+written.
 """),
 )
