@@ -87,3 +87,14 @@ def test_a_setting_of_the_optimizer_in_the_section() -> None:
     text = "model n {\n    input x: [8]\n    fc(2)\n}\ntrain n {\n    learning_rate = 0.1\n}\n"
     (found,) = check(Source("n.cnn", text))
     assert found.code == "E800" and "`optimizer = sgd(lr = ...)`" in found.help[0]
+
+
+def test_braces_in_a_string_that_is_passed_on() -> None:
+    text = (
+        'block b(name) { "{name}": conv(2, 1x1) }\n'
+        'model n {\n    input x: [3, 8, 8]\n    for i in 0..2 { b("part{i}") }\n}\n'
+    )
+    found = check(Source("n.cnn", text))[0]
+    assert (
+        found.code == "E208" and "`part{i}`" in found.message and "pass what stands between" in found.help[0]
+    )
