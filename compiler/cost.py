@@ -60,9 +60,10 @@ def costs(graph: Graph) -> tuple[NodeCost, ...]:
     rows = []
     for node in graph.nodes:
         owned = [graph.weights[name] for name in node.weights.values() if name not in counted]
-        counted.update([w.name for w in owned])
+        if owned:
+            counted.update([w.name for w in owned])
         # Layers that are alike share their op and types: what one costs is worked out once.
-        like = tuple(map(id, (node.op, *node.input_types, *node.output_types)))
+        like = (id(node.op), *[id(v.type) for v in node.inputs], *[id(v.type) for v in node.outputs])
         work = works.get(like)
         if work is None:
             work = works[like] = _work(node)
@@ -79,11 +80,16 @@ def costs(graph: Graph) -> tuple[NodeCost, ...]:
 
 def _owned(weights: list[Weight]) -> tuple[int, int, int]:
     """Weights, biases and parameters, as `NodeCost` has them."""
-    return (
-        sum([w.elements for w in weights if counts(w) and not is_bias(w)]),
-        sum([w.elements for w in weights if is_bias(w)]),
-        sum([w.elements for w in weights if w.trainable]),
-    )
+    multiplied = biases = params = 0
+    for weight in weights:
+        elements = weight.elements
+        if is_bias(weight):
+            biases += elements
+        elif counts(weight):
+            multiplied += elements
+        if weight.trainable:
+            params += elements
+    return multiplied, biases, params
 
 
 def _work(node: Node) -> tuple[int, int, int, int]:
@@ -138,7 +144,9 @@ def _largest(fields: list[Field | None]) -> Field | None:
 def _through(node: Node, field: Field | None) -> Field | None:
     """The field behind a node, from the field in front of it."""
     op = node.op
-    if field is None or isinstance(op, (Flatten, Reshape, Rbf)) or (isinstance(op, Fc) and op.position):
+    if field is None or op.elementwise:
+        return field
+    if isinstance(op, (Flatten, Reshape, Rbf)) or (isinstance(op, Fc) and op.position):
         return None
     if isinstance(op, Permute):
         if op.order[0] != 0:

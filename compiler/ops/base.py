@@ -34,6 +34,19 @@ class TensorType:
         if len(self.free) != len(self.shape):
             object.__setattr__(self, "free", self.free or (False,) * len(self.shape))
 
+    # Said here rather than by `frozen`: every layer is looked up by the types that flow into it.
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, TensorType)
+            and self.shape == other.shape
+            and self.free == other.free
+            and self.rows == other.rows
+            and self.dtype == other.dtype
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.shape, self.free, self.rows, self.dtype))
+
     @property
     def rank(self) -> int:
         return len(self.shape)
