@@ -125,7 +125,7 @@ class Storage:
         if head is None:
             mine = self._homes.get(unit.inputs[0])
             if mine is not None and self._units.uses[unit.inputs[0]] == 1 and not mine.joined:
-                if unit.inputs[0] not in self._units.outputs.values():
+                if unit.inputs[0] not in self._units.kept:
                     mine.members.append(unit.output)
                     self._homes[unit.output] = mine
                     return
@@ -153,9 +153,8 @@ class Storage:
         if any(map(any, mine.margins)) or any(map(any, source.root.margins)):
             return
         overwritten = len(mine.members) > 1
-        if overwritten and (
-            self._units.uses[unit.inputs[0]] > 1 or source.joined or source.root is not source
-        ):
+        needed = self._units.uses[unit.inputs[0]] > 1 or unit.inputs[0] in self._units.kept
+        if overwritten and (needed or source.joined or source.root is not source):
             return
         squeezed = [[extent for extent in shape[1:] if extent > 1] for shape in (source.shape, mine.shape)]
         if not self.layout.channels_last or (squeezed[0] == squeezed[1] and len(squeezed[0]) <= 1):

@@ -74,7 +74,8 @@ class Unit:
 class Units:
     """The units of a graph in the order in which they run, by the rules above.
 
-    `original` gives the value that another one is by rule 1; `outputs` are the model's, resolved.
+    `original` gives the value that another one is by rule 1; `outputs` are the model's, resolved, and
+    `kept` the same as a set.  `uses` counts how often a value is read by nodes.
     """
 
     def __init__(self, concrete: Concrete) -> None:
@@ -89,7 +90,7 @@ class Units:
                 nodes.append(node)
         self.outputs = {name: self.original(value) for name, value in graph.outputs.items()}
         self.uses = Counter(self.original(value) for node in nodes for value in node.inputs)
-        self._kept = set(self.outputs.values())
+        self.kept = set(self.outputs.values())
         self.made: list[Unit] = []
         self._place: dict[Value, int] = {}  # value -> position of the unit that makes it
         for node in nodes:
@@ -140,7 +141,7 @@ class Units:
 
     def _extendable(self, x: Value) -> Unit | None:
         """The unit that makes this value, if the value is needed for one thing alone."""
-        if x not in self._place or self.uses[x] != 1 or x in self._kept:
+        if x not in self._place or self.uses[x] != 1 or x in self.kept:
             return None
         unit = self.made[self._place[x]]
         shares = unit.head is not None and isinstance(unit.head.op, (Concat, Flatten, Reshape))

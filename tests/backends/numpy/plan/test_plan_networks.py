@@ -64,6 +64,10 @@ PARTS = """model parts {
     output twice
     image -> flatten -> fc(4) -> reshape([4, 1, 1]) -> conv(3, 2, pad = 1)
     output padded
+    image -> flatten -> fc(6)
+    output features
+    reshape([2, 3, 1]) -> silu -> add(it, 1)
+    output changed
 }"""
 SEVERAL = """model several {
     input image: [4, H = 10, W = 12]

@@ -69,6 +69,28 @@ def test_every_reader_runs_while_what_it_reads_lives(seed: int) -> None:
             assert storage.home(value).root.last == len(units.made)
 
 
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+@pytest.mark.parametrize("first", range(80_000, 80_200, 50))
+def test_nothing_is_written_over_what_somebody_still_reads(first: int, layout: Layout) -> None:
+    for seed in range(first, first + 50):
+        units, storage = stored(load(Source("random.cnn", random_spec(seed, 25).text)), layout)
+        last_read = {v: p for p, unit in enumerate(units.made) for v in unit.reads if v.weight is None}
+        last_read |= dict.fromkeys((v for v in units.kept if v.weight is None), len(units.made))
+        made = list(storage._concrete.graph.inputs.values())
+        for position, unit in enumerate(units.made):
+            # A view writes nothing, and a concat only what was not made in it; their numbers are their inputs'.
+            own = set(unit.inputs) if unit.head is not None and unit.head.op.name == "concat" else set()
+            if not storage.is_view(unit.output):
+                for value in made:
+                    if last_read.get(value, -1) > position and value not in own:
+                        one, other = storage.inner(unit.output), storage.inner(value)
+                        if np.may_share_memory(one, other):  # by their bounds: is it so?
+                            other.fill(1)
+                            one.fill(0)
+                            assert other.all(), f"seed {seed}, unit {position}"
+            made.append(unit.output)
+
+
 def test_a_chain_of_convolutions_takes_two_blocks_however_long() -> None:
     units, storage = stored(spec(" repeat 40 { conv(4, 3, pad = 1) -> relu }\n output y"), Layout(True))
     assert len(units.made) == 40
