@@ -44,6 +44,9 @@ def label_steps(label: ast.Template | None, context: Context) -> tuple[str, ...]
                 f"`{text}` cannot name weights",
                 label.span,
                 notes=("a label is steps of letters, digits, `_`, `-` and an inner `/`, joined by dots",),
+                help=("braces are filled in where a label is written; pass what stands between them",)
+                if "{" in step
+                else (),
             )
     return steps
 

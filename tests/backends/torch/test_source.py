@@ -236,7 +236,8 @@ model m {
         ("unetpp", [(2, 1, 16, 24)], r"not \(N, 3, any, any\)"),
         ("stages", [(2, 3, 29, 40)], r"^maxpool1 does not fit"),
         ("pyramid", [(2, 3, 32, 40), (3, 1, 32, 40)], r"differ in their number of rows: \[2, 3\]"),
-        ("pyramid", [(2, 3, 34, 40), (2, 1, 32, 40)], r"d2.maxpool1 does not fit"),
+        ("pyramid", [(2, 3, 34, 40), (2, 1, 34, 40)], r"d2.maxpool1 does not fit"),
+        ("pyramid", [(2, 3, 36, 40), (2, 1, 32, 40)], r"the inputs differ in H: \(36, 32\)"),
     ],
 )
 def test_a_size_that_does_not_work_is_refused_by_name(

@@ -36,6 +36,12 @@ def check_rows(*inputs: Tensor) -> None:
         raise ValueError(f"the inputs differ in their number of rows: {rows}")
 
 
+def check_extents(name: str, *extents: int) -> None:
+    """Refuse inputs that differ in an extent of one name."""
+    if any(n != extents[0] for n in extents):
+        raise ValueError(f"the inputs differ in {name}: {extents}")
+
+
 def per_spatial_axis(value: int | tuple[int, ...], x: Tensor) -> tuple[int, ...]:
     """One number per spatial axis."""
     return (value,) * (x.dim() - 2) if isinstance(value, int) else value
@@ -116,6 +122,8 @@ class Pyramid(nn.Module):
         check_input(image, "image", (3, None, None))
         check_input(mask, "mask", (1, None, None))
         check_rows(image, mask)
+        check_extents("H", image.shape[2], mask.shape[2])
+        check_extents("W", image.shape[3], mask.shape[3])
         x = self.conv1(image)  # (N, 6, H, W)
         x = self.d1(x)  # (N, 6, H2, W2)
         d = self.d2(x)  # (N, 6, H3, W3)
