@@ -41,10 +41,16 @@ def export(rounds: int, threads: int) -> Iterator[Line]:
     with tempfile.TemporaryDirectory() as folder:
         plain, file, held = (Path(folder) / name for name in ("plain", "file", "vgg16.safetensors"))
         peer, ours = "write of the weights", "vgg16, ONNX file written"
+
+        def fresh() -> None:
+            # To free the blocks of an old file takes a disk as long as to write a new one, now and then.
+            for path in (plain, file):
+                path.unlink(missing_ok=True)
+
         found = against(peer, {
             peer: lambda: _written(plain, (array.data for array in weights.values())),
             ours: lambda: write_atomically(file, build(graph, weights).chunks()),
-        }, rounds, warm_up=1)
+        }, rounds, warm_up=1, before=fresh)
         yield Line("export", ours, peer, found[ours], 1.3)
         for way, memory in (("initial weights", None), ("a safetensors file", held)):
             if memory is not None:

@@ -43,12 +43,20 @@ class Line:
 
 
 def against(
-    peer: str, candidates: Mapping[str, Callable[[], object]], rounds: int = 9, warm_up: int = 2
+    peer: str,
+    candidates: Mapping[str, Callable[[], object]],
+    rounds: int = 9,
+    warm_up: int = 2,
+    before: Callable[[], object] = lambda: None,
 ) -> dict[str, Ratio]:
-    """Time all candidates, interleaved, and give the ratios to `peer`, which is one of them."""
+    """Time all candidates, interleaved, and give the ratios to `peer`, which is one of them.
+
+    `before` is done before each, and not timed.
+    """
     times: dict[str, list[float]] = {name: [] for name in candidates}
     for number in range(warm_up + rounds):
         for name, run in candidates.items():
+            before()
             time.sleep(PAUSE)
             begin = time.perf_counter()
             run()
