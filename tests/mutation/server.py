@@ -41,6 +41,9 @@ def preload() -> None:
     import pytest  # noqa: F401
     import safetensors  # noqa: F401
     import torch
+    import torch._dynamo
+    import torch.export
+    import torch.fx.experimental.symbolic_shapes  # what the first backward pass imports, in a second
     import torch.nn.functional
     import torch.utils.flop_counter
 

@@ -56,7 +56,7 @@ class Tracer:
     def watcher(self, code: CodeType) -> Callable[..., Any] | None:
         """What watches the lines of this code; None for code that is not mutated."""
         name = self.files.get(code.co_filename)
-        generated = code.co_filename.startswith("<generated ")
+        generated = not code.co_filename.endswith(".py")
         whole = outer(code.co_qualname)
         copied = whole in self.names and (generated or name in self.included)
         if not copied and name is None:
