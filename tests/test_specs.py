@@ -20,22 +20,26 @@ MODELS = [name for name in shipped() if not is_open(name, open_spec(name).module
 
 
 def test_there_is_a_zoo() -> None:
-    assert len(FILES) >= 3
-    assert {
-        "lenet5",
-        "lenet5_1998",
-        "alexnet",
-        "alexnet_2012",
-        "caffenet",
-        "vgg11",
-        "vgg13",
-        "vgg16",
-        "vgg19",
-        "vgg11_bn",
-        "vgg13_bn",
-        "vgg16_bn",
-        "vgg19_bn",
-    } <= set(MODELS)
+    families = {
+        "lenet": "lenet5 lenet5_1998",
+        "alexnet": "alexnet alexnet_2012 caffenet",
+        "vgg": "vgg11 vgg13 vgg16 vgg19 vgg11_bn vgg13_bn vgg16_bn vgg19_bn",
+        "googlenet": "googlenet googlenet_aux googlenet_2014 googlenet_2014_aux",
+        "inception": "inception_v3 inception_v3_aux inception_v4",
+        "resnet": "resnet18 resnet34 resnet50 resnet101 resnet152 resnext50_32x4d resnext101_32x8d"
+        " wide_resnet50_2 wide_resnet101_2 resnet18_small",
+        "densenet": "densenet121 densenet161 densenet169 densenet201",
+        "squeezenet": "squeezenet1_0 squeezenet1_1",
+        "mobilenet": "mobilenet_v2 mobilenet_v3_large mobilenet_v3_small",
+        "mnasnet": "mnasnet0_5 mnasnet0_75 mnasnet1_0 mnasnet1_3",
+        "shufflenet": "shufflenet_v2_x0_5 shufflenet_v2_x1_0 shufflenet_v2_x1_5 shufflenet_v2_x2_0",
+        "efficientnet": " ".join(f"efficientnet_b{i}" for i in range(8)),
+        "convnext": "convnext_tiny convnext_small convnext_base convnext_large",
+    }
+    for family, models in families.items():
+        assert {one for one in MODELS if shipped()[one].file == f"classification/{family}.cnn"} == set(
+            models.split()
+        )
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

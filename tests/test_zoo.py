@@ -1,16 +1,18 @@
 """Every network of the zoo against a record of what an implementation from outside computes.
 
-Names and shapes of weights, parameters, multiply-adds, and the outputs with the fixture's fill:
-in float64 to 1e-8 of the output's spread, in float32 within ten times the reference's own error.
-One network is in memory at a time.
+Names and shapes of weights, parameters, multiply-adds, and the outputs with the fixture's fill: in float64
+to 1e-8 of the output's spread, in float32 within ten times the reference's own error.  The variants of a
+family have a shorter record.  One network is in memory at a time.
 """
 
 from __future__ import annotations
 
 import gc
+import hashlib
 import importlib.util
 import json
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +20,40 @@ import numpy as np
 import pytest
 
 import cnnc
+from compiler.weights import WeightsError, match
 
 HERE = Path(__file__).parent / "zoo"
+VARIANTS: dict[str, dict[str, Any]] = json.loads((HERE / "variants.json").read_text())
+FIXTURES = sorted(path.stem for path in HERE.glob("*.json") if path.stem != "variants")
+ALL = [*FIXTURES, *VARIANTS]
 
-QUICK = ("lenet5", "lenet5_1998")
-LARGE = ("alexnet", "caffenet")
-LONG = ("alexnet_2012", "vgg11", "vgg11_bn", "vgg13", "vgg16", "vgg16_bn", "vgg19_bn")
-ALL = QUICK + LARGE + LONG
+#: Compared everywhere in the short form of the tests, or on one backend; all others in the long form.
+EVERYWHERE = (
+    "lenet5",
+    "lenet5_1998",
+    "alexnet",
+    "squeezenet1_1",
+    "shufflenet_v2_x0_5",
+    "mobilenet_v3_small",
+    "googlenet_aux",
+)
+ONCE = (
+    "caffenet",
+    "resnet18",
+    "densenet121",
+    "mobilenet_v2",
+    "mnasnet0_5",
+    "efficientnet_b0",
+    "convnext_tiny",
+    "inception_v3_aux",
+)
+RUNS = (
+    ("numpy", "float64"),
+    ("torch", "float64"),
+    ("numpy", "float32"),
+    ("torch", "float32"),
+    ("onnx", "float32"),
+)
 
 
 def _fill_module() -> Any:
@@ -36,29 +65,51 @@ def _fill_module() -> Any:
 
 
 fill = _fill_module()
+Row = tuple[str, tuple[int, ...], str]
 
 
-def fixture(name: str) -> dict[str, Any]:
-    data: dict[str, Any] = json.loads((HERE / f"{name}.json").read_text())
-    return data
+def load(name: str) -> cnnc.Graph:
+    """Where the fixture has auxiliary heads, so has the graph."""
+    return cnnc.load(name, training=name.endswith("_aux"))
+
+
+def role(name: str, shape: tuple[int, ...]) -> str:
+    """What a tensor is to `fill.py`, by its name; norms have vectors, and biases of all kinds one formula."""
+    last = name.rpartition(".")[2]
+    if last in ("running_mean", "running_var", "bias"):
+        return last
+    return "weight" if last == "weight" and len(shape) > 1 else "norm_weight"
 
 
 class Case:
-    """A network with its fixture and the filled weights."""
+    """A network, its record, and the filled weights."""
 
     def __init__(self, name: str) -> None:
-        self.fixture = fixture(name)
-        self.graph = cnnc.load(name)
-        self.weights = {
-            key: fill.fill_tensor(i, role, shape)
-            for i, (key, shape, role) in enumerate(self.fixture["state"])
-            if role != "counter"
-        }
+        self.name, self.graph = name, load(name)
+        self.record = VARIANTS[name] if name in VARIANTS else json.loads((HERE / f"{name}.json").read_text())
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        """Name, shape and role in the order of the record; that of a variant is alphabetical."""
+        if "state" in self.record:
+            return [(key, tuple(shape), role) for key, shape, role in self.record["state"]]
+        return sorted(
+            (key, weight.shape, role(key, weight.shape)) for key, weight in self.graph.weights.items()
+        )
+
+    @cached_property
+    def state(self) -> dict[str, Any]:
+        """What a published checkpoint holds, counters included."""
+        return {key: fill.fill_tensor(i, role, shape) for i, (key, shape, role) in enumerate(self.rows)}
+
+    @property
+    def weights(self) -> dict[str, Any]:
+        return {key: self.state[key] for key, _, role in self.rows if role != "counter"}
 
     def outputs(self, backend: str, dtype: str) -> Iterator[tuple[str, dict[str, Any], dict[str, Any], int]]:
-        """(output, what came out, what the fixture says, number of the fingerprint)."""
+        """(output, what came out, what the record says, number of the fingerprint)."""
         model = cnnc.runnable(self.graph, backend, self.weights, dtype)
-        for number, print_ in enumerate(self.fixture["fingerprints"]):
+        for number, print_ in enumerate(self.record["fingerprints"]):
             arrays = [fill.fill_input(shape, j) for j, shape in enumerate(print_["inputs"])]
             inputs = {
                 name: array.astype(dtype) for name, array in zip(self.graph.inputs, arrays, strict=True)
@@ -76,43 +127,116 @@ def case(request: pytest.FixtureRequest) -> Iterator[Case]:
     gc.collect()
 
 
-def networks() -> list[Any]:
-    return [pytest.param(name, marks=pytest.mark.long) if name in LONG else name for name in ALL]
+def runs() -> list[Any]:
+    """Every network on every backend; what is not for every day is marked."""
+    return [
+        pytest.param(
+            name,
+            *run,
+            marks=() if name in EVERYWHERE or (name in ONCE and run == RUNS[3]) else pytest.mark.long,
+        )
+        for name in ALL
+        for run in RUNS
+    ]
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_weights_parameters_and_macs_are_those_of_the_fixture(name: str) -> None:
-    graph, want = cnnc.load(name), fixture(name)
-    rows = {key: tuple(shape) for key, shape, role in want["state"] if role != "counter"}
-    assert {key: weight.shape for key, weight in graph.weights.items()} == rows
+def test_weights_parameters_and_macs_are_those_of_the_record(name: str) -> None:
+    case = Case(name)
+    graph, want = case.graph, case.record
+    if name in VARIANTS:
+        text = "\n".join(f"{key} {'x'.join(map(str, shape))}" for key, shape, _ in case.rows)
+        assert len(graph.weights) == want["tensors"]
+        assert hashlib.sha256(text.encode()).hexdigest() == want["sha256"]
+    else:
+        wanted = {key: shape for key, shape, role in case.rows if role != "counter"}
+        assert {key: weight.shape for key, weight in graph.weights.items()} == wanted
     assert graph.params == want["params_trainable"]
     assert graph.macs == want["macs"]
     assert [list(v.shape) for v in graph.inputs.values()] == [i["shape"] for i in want["inputs"]]
-    assert {k: list(v.shape) for k, v in graph.outputs.items()} == {
-        o["name"]: o["shape"][1:] for o in want["outputs"]
-    }
+    assert [(k, list(v.shape)) for k, v in graph.outputs.items()] == [
+        (o["name"], o["shape"][1:]) for o in want["outputs"]
+    ]
 
 
-@pytest.mark.parametrize("case", networks(), indirect=True)
-@pytest.mark.parametrize("backend", ["numpy", "torch"])
-def test_outputs_in_float64_are_those_of_the_fixture(case: Case, backend: str) -> None:
-    for name, got, want, _ in case.outputs(backend, "float64"):
-        assert got["shape"] == want["shape"]
-        error = np.abs(np.subtract(got["samples"], want["samples"])).max()
-        assert error <= 1e-8 * want["std"], f"{name}: {error / want['std']:.2e} of the spread"
-
-
-@pytest.mark.parametrize("case", networks(), indirect=True)
-@pytest.mark.parametrize("backend", ["numpy", "torch", "onnx"])
-def test_outputs_in_float32_are_as_close_as_the_reference_s_own(case: Case, backend: str) -> None:
+@pytest.mark.parametrize("case, backend, dtype", runs(), indirect=["case"])
+def test_outputs_are_those_of_the_record(case: Case, backend: str, dtype: str) -> None:
     bounds: dict[str, float] = {}
-    for name, got, want, number in case.outputs(backend, "float32"):
+    for name, got, want, number in case.outputs(backend, dtype):
         if number == 0:
-            bounds[name] = 10 * want["float32_max_abs_error"]
+            bounds[name] = 1e-8 * want["std"] if dtype == "float64" else 10 * want["float32_max_abs_error"]
+        assert got["shape"] == want["shape"]
         error = np.abs(np.subtract(got["samples"], want["samples"])).max()
         assert error <= bounds[name], f"{name}: {error:.2e}, allowed {bounds[name]:.2e}"
 
 
-@pytest.mark.parametrize("name, parameters", [("vgg13_bn", 133_053_736), ("vgg19", 143_667_240)])
-def test_variants_without_a_fixture_have_the_published_size(name: str, parameters: int) -> None:
-    assert cnnc.load(name).params == parameters
+# ---- checkpoints ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", FIXTURES)
+def test_the_names_of_a_published_checkpoint_are_all_taken_and_all_there(name: str) -> None:
+    case = Case(name)
+    file = {key: (shape, "int64" if role == "counter" else "float32") for key, shape, role in case.rows}
+    report = match(case.graph, file, training=True)
+    assert (report.missing, report.unexpected, report.misshaped, report.refused) == ((), (), (), ())
+    assert set(report.ignored) == {key for key, _, role in case.rows if role == "counter"}
+    assert set(report.matched) | set(report.ignored) == set(file)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(name, marks=() if name in set(EVERYWHERE) - {"alexnet"} else pytest.mark.long)
+        for name in FIXTURES
+    ],
+    indirect=True,
+)
+def test_a_published_checkpoint_loads_as_it_is(case: Case, tmp_path: Path) -> None:
+    import torch
+
+    path = tmp_path / "published.pth"
+    torch.save({key: torch.from_numpy(array) for key, array in case.state.items()}, path)
+    loaded = cnnc.load_weights(path, case.graph)
+    assert loaded.keys() == case.weights.keys() == case.graph.weights.keys()
+    for key, array in case.weights.items():
+        np.testing.assert_array_equal(loaded[key], array)
+    path.unlink()
+
+
+def test_a_checkpoint_with_one_key_renamed_one_missing_and_one_transposed_is_refused_as_a_whole(
+    tmp_path: Path,
+) -> None:
+    import torch
+
+    from cnnc.cli import main
+
+    case = Case("mobilenet_v3_small")
+    state = {key: torch.from_numpy(array) for key, array in case.state.items()}
+    state["classifier.4.bias"] = state.pop("classifier.3.bias")
+    del state["features.4.block.2.fc1.weight"]
+    state["classifier.0.weight"] = state["classifier.0.weight"].T.contiguous()
+    path = tmp_path / "changed.pth"
+    torch.save(state, path)
+    with pytest.raises(WeightsError) as caught:
+        cnnc.load_weights(path, case.graph)
+    assert [(d.code, d.message) for d in caught.value.diagnostics] == [
+        ("E510", "`features.4.block.2.fc1.weight` is missing from the file"),
+        ("E510", "`classifier.3.bias` is missing from the file"),
+        ("E511", "`classifier.4.bias` is in the file and not in the model"),
+        ("E512", "`classifier.0.weight` is [576, 1024] in the file and [1024, 576] in the model"),
+    ]
+    assert any("`classifier.4.bias`" in help for help in caught.value.diagnostics[1].help)
+    made = tmp_path / "made.onnx"
+    made.write_bytes(b"before")
+    before = path.read_bytes()
+    assert main(["export", "mobilenet_v3_small", "--weights", str(path), "--output", str(made)]) != 0
+    assert made.read_bytes() == b"before" and path.read_bytes() == before
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["changed.pth", "made.onnx"]
+
+
+def test_a_checkpoint_without_auxiliary_heads_serves_for_inference_and_not_for_more(tmp_path: Path) -> None:
+    whole, without = Case("googlenet_aux"), Case("googlenet")
+    file = {key: (shape, "float32") for key, shape, role in without.rows if role != "counter"}
+    report = match(cnnc.load("googlenet_aux"), file)
+    assert report.fits and set(report.absent) == {key for key in whole.weights if key.startswith("aux")}
+    assert not match(whole.graph, file, training=True).fits

@@ -37,6 +37,12 @@ seed_option = click.option(
 )
 
 
+training_option = click.option(
+    "--training",
+    is_flag=True,
+    help="Keep what stands in `training { ... }`: auxiliary heads and their outputs.",
+)
+
 weights_option = click.option("--weights", "-w", metavar="FILE", help="Weights: .safetensors or .pth.")
 
 

@@ -15,6 +15,7 @@ from cnnc.cli.common import (
     set_option,
     spec_argument,
     spec_file,
+    training_option,
     weights_option,
 )
 from cnnc.cli.failures import Usage
@@ -35,8 +36,11 @@ from spec_lang.diagnostics import Diagnostic
     help="A file, a folder that exists, or - for standard output.",
 )
 @weights_option
+@training_option
 @set_option
-def verb(spec: str, backend: str, output: str, weights: str | None, settings: tuple[str, ...]) -> int:
+def verb(
+    spec: str, backend: str, output: str, weights: str | None, training: bool, settings: tuple[str, ...]
+) -> int:
     """Write the source code of SPEC for a backend.
 
     The NumPy file needs nothing but NumPy, the PyTorch file nothing but torch; weights come in as a
@@ -46,12 +50,12 @@ def verb(spec: str, backend: str, output: str, weights: str | None, settings: tu
     from cnnc.files import target, write_all
 
     made = backends.base.backend(backend)
-    graph = load(spec, settings)
+    graph = load(spec, settings, training=training)
     inputs = [*spec_file(spec), *([weights] if weights else [])]
     if output != "-" and not os.path.isdir(output):
         target(output, inputs=inputs)  # refuse a bad output before time is spent
     made.check(graph)
-    arrays = read_weights(weights, graph).weights if weights is not None else None
+    arrays = read_weights(weights, graph, training=training).weights if weights is not None else None
     files = made.generate(graph, arrays)
     if output == "-":
         _print(files)

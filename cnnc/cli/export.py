@@ -13,6 +13,7 @@ from cnnc.cli.common import (
     set_option,
     spec_argument,
     spec_file,
+    training_option,
     weights_option,
 )
 
@@ -30,6 +31,7 @@ from cnnc.cli.common import (
     "--fold/--no-fold", default=True, help="Fold batchnorm into the convolution before it (the default)."
 )
 @seed_option
+@training_option
 @set_option
 def verb(
     spec: str,
@@ -38,6 +40,7 @@ def verb(
     preprocess: bool,
     fold: bool,
     seed: int,
+    training: bool,
     settings: tuple[str, ...],
 ) -> int:
     """Write SPEC with its weights as an ONNX file.
@@ -49,13 +52,13 @@ def verb(
     from cnnc.files import target
     from spec_lang.render import escape
 
-    graph = load(spec, settings)
+    graph = load(spec, settings, training=training)
     path = f"{graph.name}.onnx" if output is None else output
     inputs = [*spec_file(spec), *([weights] if weights else [])]
     target(path, inputs=inputs)  # refuse a bad output before time is spent
     classes: tuple[str, ...] = ()
     if weights is not None:
-        loaded = read_weights(weights, graph)
+        loaded = read_weights(weights, graph, training=training)
         arrays, classes = loaded.weights, loaded.classes
     else:
         from compiler.initial import initial_weights

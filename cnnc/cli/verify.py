@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import click
 
-from cnnc.cli.common import load, out, read_weights, seed_option, set_option, spec_argument, weights_option
+from cnnc.cli.common import (
+    load,
+    out,
+    read_weights,
+    seed_option,
+    set_option,
+    spec_argument,
+    training_option,
+    weights_option,
+)
 from cnnc.cli.failures import FINE, WRONG
 
 
@@ -21,6 +30,7 @@ from cnnc.cli.failures import FINE, WRONG
     help="A backend to compare; may be repeated. All that are installed if not given.",
 )
 @seed_option
+@training_option
 @set_option
 def verb(
     spec: str,
@@ -28,6 +38,7 @@ def verb(
     onnx_file: str | None,
     backends: tuple[str, ...],
     seed: int,
+    training: bool,
     settings: tuple[str, ...],
 ) -> int:
     """Compare the backends on SPEC with each other, and print the largest error of each output.
@@ -38,8 +49,8 @@ def verb(
     from cnnc.verification import verify
     from spec_lang.render import escape
 
-    graph = load(spec, settings)
-    arrays = read_weights(weights, graph).weights if weights is not None else None
+    graph = load(spec, settings, training=training)
+    arrays = read_weights(weights, graph, training=training).weights if weights is not None else None
     report = verify(graph, arrays, seed=seed, onnx=onnx_file, backends=backends or None)
     out(escape(str(report), "\n"))
     return FINE if report.passed else WRONG

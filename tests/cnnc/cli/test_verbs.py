@@ -278,3 +278,39 @@ def test_what_cannot_be_done_is_said_and_leaves_nothing(
     assert done.status == status, done.err
     assert f"error[{code}" in done.err and "Traceback" not in done.err
     assert files(small.parent) == {"small.cnn"} and small.read_text() == SPEC
+
+
+# ---- auxiliary heads ---------------------------------------------------------------------
+
+AUX = """## A network with a head for training.
+model helped {
+    input image: [1, 8, 9]
+    conv(4, 3x3) -> relu
+    training {
+        aux: seq { globalavgpool -> flatten -> fc(3) }
+        output aux_logits
+    }
+    conv(5, 3x3) -> relu -> globalavgpool -> flatten -> dropout -> fc(3)
+    output logits
+}
+"""
+
+
+def test_with_training_a_head_is_exported_compared_and_counted(
+    run: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("helped.cnn").write_text(AUX)
+    assert run("init", "helped.cnn", "-o", "w.safetensors").status == 0
+    import onnx
+
+    macs = {}
+    for more, outputs in (((), ["logits"]), (("--training",), ["aux_logits", "logits"])):
+        assert run("export", "helped.cnn", "-w", "w.safetensors", "-o", "m.onnx", *more).status == 0
+        assert [o.name for o in onnx.load("m.onnx").graph.output] == outputs
+        done = run("verify", "helped.cnn", "-w", "w.safetensors", "--onnx", "m.onnx", *more)
+        assert done.status == 0 and ("aux_logits" in done.out) == bool(more)
+        assert ("aux_logits" in run("compile", "helped.cnn", "-b", "onnx", "-o", "c.onnx", *more).out) is False
+        assert [o.name for o in onnx.load("c.onnx").graph.output] == outputs
+        macs[more] = json.loads(run("summary", "helped.cnn", "--json", *more).out)["macs"]
+    assert macs[("--training",)] == macs[()] + 4 * 3
