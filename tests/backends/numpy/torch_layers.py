@@ -25,14 +25,21 @@ Weights = Mapping[str, torch.Tensor]
 
 
 def outputs(
-    graph: Graph, inputs: Mapping[str, torch.Tensor], weights: Weights, training: bool = False
+    graph: Graph,
+    inputs: Mapping[str, torch.Tensor],
+    weights: Weights,
+    training: bool = False,
+    after: Callable[[torch.Tensor], torch.Tensor] = lambda y: y,
 ) -> dict[str, torch.Tensor]:
-    """The graph's outputs.  Running statistics in `weights` change in training."""
+    """The graph's outputs, with `after` done to what each layer gives.
+
+    Running statistics in `weights` change in training.
+    """
     values = {value: inputs[name] for name, value in graph.inputs.items()}
     for node in graph.nodes:
         xs = [values[v] if v.weight is None else weights[v.weight] for v in node.inputs]
         own = {name: weights[dotted] for name, dotted in node.weights.items()}
-        values[node.output] = LAYERS[node.op.name](node, xs, own, training)
+        values[node.output] = after(LAYERS[node.op.name](node, xs, own, training))
     return {name: values[value] for name, value in graph.outputs.items()}
 
 
