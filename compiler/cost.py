@@ -59,8 +59,9 @@ def costs(graph: Graph) -> tuple[NodeCost, ...]:
     works: dict[tuple[int, ...], tuple[int, int, int, int]] = {}
     rows = []
     for node in graph.nodes:
-        owned = [graph.weights[name] for name in node.weights.values() if name not in counted]
-        if owned:
+        owned = []
+        if node.weights:
+            owned = [graph.weights[name] for name in node.weights.values() if name not in counted]
             counted.update([w.name for w in owned])
         # Layers that are alike share their op and types: what one costs is worked out once.
         like = (id(node.op), *[id(v.type) for v in node.inputs], *[id(v.type) for v in node.outputs])
@@ -123,15 +124,14 @@ def receptive_fields(graph: Graph) -> Mapping[Value, Field | None]:
     for node in graph.nodes:
         flowing = node.inputs if node.op.arity is None else node.inputs[:1]
         seen = [fields.get(value) for value in flowing if value.weight is None]
-        field = _through(node, _largest(seen))
+        before = seen[0] if len(seen) == 1 else _largest(seen)
+        field = before if before is None or node.op.elementwise else _through(node, before)
         for value in node.outputs:
             fields[value] = field
     return fields
 
 
 def _largest(fields: list[Field | None]) -> Field | None:
-    if len(fields) == 1:
-        return fields[0]
     known = [field for field in fields if field is not None]
     if len(known) < len(fields) or len({len(field.size) for field in known}) != 1:
         return None
@@ -141,11 +141,9 @@ def _largest(fields: list[Field | None]) -> Field | None:
     )
 
 
-def _through(node: Node, field: Field | None) -> Field | None:
+def _through(node: Node, field: Field) -> Field | None:
     """The field behind a node, from the field in front of it."""
     op = node.op
-    if field is None or op.elementwise:
-        return field
     if isinstance(op, (Flatten, Reshape, Rbf)) or (isinstance(op, Fc) and op.position):
         return None
     if isinstance(op, Permute):

@@ -123,7 +123,8 @@ def summarise(graph: Graph) -> Summary:
     full = graph.with_training
     names = {id(value): name for name, value in full.inputs.items()}
     for node in full.nodes:
-        names.update((id(value), value.name or node.name) for value in node.outputs)
+        for value in node.outputs:
+            names[id(value)] = value.name or node.name
     rows = [
         Row(name, "input", v.shape, formula(v.type), v.type.elements, kind="input")
         for name, v in graph.inputs.items()
@@ -148,7 +149,7 @@ def summarise(graph: Graph) -> Summary:
         # Layers that are alike share their op and type.  With several inputs the text may name them, and
         # the formula of a fully connected layer looks at what is in front of it.
         lonely = len(node.inputs) > 1 or isinstance(node.op, Fc)
-        like = (id(node),) if lonely else (id(node.op), id(node.input_types[0]))
+        like = (id(node),) if lonely else (id(node.op), id(node.inputs[0].type))
         if like not in texts:
             weights = _weights_formula(full, node) if one.weights else ""
             texts[like] = layer_text(node, names), formula(node.output.type), weights

@@ -187,9 +187,9 @@ def _tensor_arguments(
     A word that is a choice stays one where the name means no number: only parameters and
     `let` win over choices, not tensors, blocks or what is shared.
     """
-    order, wanted, words = _roles(op)  # type: ignore[arg-type]  # a class is hashable
-    if not any(isinstance(one.value, _NO_NUMBERS) for one in given):
+    if not given or not any(isinstance(one.value, _NO_NUMBERS) for one in given):
         return given, []
+    order, wanted, words = _roles(op)  # type: ignore[arg-type]  # a class is hashable
     named: list[Given] = []
     count = 0
     for one in given:
