@@ -38,6 +38,14 @@ def roots(units: Units, storage: Storage) -> list[Home]:
     return list(dict.fromkeys(storage.home(value).root for value in values if value.weight is None))
 
 
+def lies_in(home: Home, other: Home) -> bool:
+    """Whether it is a part of the other one, or a part of a part."""
+    above: Home | None = home
+    while above is not None and above is not other:
+        above = above.parent
+    return above is other
+
+
 def memory(home: Home) -> tuple[int, int]:
     """The bytes that a home takes: where it begins and ends."""
     return np.lib.array_utils.byte_bounds(home.full)
@@ -78,8 +86,9 @@ def test_nothing_is_written_over_what_somebody_still_reads(first: int, layout: L
         last_read |= dict.fromkeys((v for v in units.kept if v.weight is None), len(units.made))
         made = list(storage._concrete.graph.inputs.values())
         for position, unit in enumerate(units.made):
-            # A view writes nothing, and a concat only what was not made in it; their numbers are their inputs'.
-            own = set(unit.inputs) if unit.head is not None and unit.head.op.name == "concat" else set()
+            # A view writes nothing, and a concat only what was not made in it.
+            joins = unit.head is not None and unit.head.op.name == "concat"
+            own = {v for v in made if joins and lies_in(storage.home(v), storage.home(unit.output))}
             if not storage.is_view(unit.output):
                 for value in made:
                     if last_read.get(value, -1) > position and value not in own:
