@@ -33,11 +33,7 @@ class Known:
 
     def reason(self, edit: Edit, source: str) -> str | None:
         """Why a mutant is equivalent, if it is listed as such."""
-        changed = edit.apply(source)
-        first = source.rfind("\n", 0, edit.start) + 1
-        last = source.find("\n", edit.end)
-        line = _plain(source[first:last])
-        mutant = _plain(changed[first : last + len(changed) - len(source)])
+        line, mutant = edit.lines(source)
         for entry in self.entries:
             if entry.file == edit.file and _plain(entry.line) == line and _plain(entry.mutant) == mutant:
                 return entry.why

@@ -46,11 +46,17 @@ class Edit:
         """The number of the line in which it begins, from 1."""
         return source.count("\n", 0, self.start) + 1
 
+    def lines(self, source: str) -> tuple[str, str]:
+        """The lines that it changes, before and after, as one line each."""
+        first = source.rfind("\n", 0, self.start) + 1
+        last = source.find("\n", self.end)
+        changed = self.apply(source)
+        old, new = source[first:last], changed[first : last + len(changed) - len(source)]
+        return " ".join(old.split()), " ".join(new.split())
+
     def shown(self, source: str) -> str:
-        """`file:line: old -> new`, each on one line."""
-        old, new = (" ".join(text.split()) for text in (source[self.start : self.end], self.text))
-        if not old or not new:  # then the place is shown by its line
-            old = f"{old or ' '}` in `{source.splitlines()[self.line(source) - 1].strip()}"
+        """`file:line: old -> new`."""
+        old, new = self.lines(source)
         return f"{self.file}:{self.line(source)}: `{old}` -> `{new}`"
 
 

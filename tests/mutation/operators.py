@@ -30,6 +30,9 @@ OTHERS = {
 }
 
 
+#: Functions whose arguments have no order, or are no values.
+_UNORDERED = ("isinstance", "min", "max", "gcd", "minimum", "maximum")
+
 #: What may be swapped with its neighbour: values, not the names of classes or texts.
 _MEANT = (ast.Name, ast.Attribute, ast.Call, ast.BinOp, ast.Subscript)
 
@@ -59,7 +62,7 @@ def _of(
                 yield _without(file, "keyword argument dropped", keyword, arguments, places)
         called = node.func
         name = called.id if isinstance(called, ast.Name) else getattr(called, "attr", "")
-        for left, right in [] if name == "isinstance" else zip(node.args, node.args[1:], strict=False):
+        for left, right in [] if name in _UNORDERED else zip(node.args, node.args[1:], strict=False):
             if isinstance(left, _MEANT) and isinstance(right, _MEANT):
                 (start, middle), (after, end) = places.span(left), places.span(right)
                 swapped = text(right) + source[middle:after] + text(left)

@@ -27,8 +27,8 @@ class Layer:
 
     def size(self, a: int, b: int | None = None) -> int:
         """Its size."""
-        return max(
-            a, b,
+        return sum(
+            pair(a, b),
         ) if b else self.of(a, rows=2)
 
 
@@ -41,7 +41,7 @@ def whole(x: list[int]) -> list[int]:
 @pytest.mark.parametrize(
     ("old", "new", "yes"),
     [
-        ("max(", "min(", True),
+        ("sum(", "max(", True),
         ("int | None", "int & None", False),  # an annotation
         ("A layer.", "Another.", False),
         ('"layer"', '"other"', True),
@@ -59,17 +59,14 @@ def test_a_mutant_is_python_that_runs_otherwise(old: str, new: str, yes: bool) -
 def test_operators_change_calls_and_what_stands_around_them() -> None:
     made = {(e.operator, e.trimmed(SOURCE).shown(SOURCE)) for e in operators.edits("f.py", SOURCE)}
     assert {
-        ("another function", "f.py:13: `max` -> `min`"),
-        ("arguments swapped", "f.py:14: `a, b` -> `b, a`"),
-        ("nothing returned", "f.py:20: `x[1:]` -> `None`"),
+        ("another function", "f.py:13: `return sum(` -> `return max(`"),
+        ("arguments swapped", "f.py:14: `pair(a, b),` -> `pair(b, a),`"),
+        ("nothing returned", "f.py:20: `return x[1:]` -> `return None`"),
         ("statement dropped", "f.py:19: `x.append(1)` -> `pass`"),
-        ("another word", "f.py:9: `\"layer\"` -> `'layer_'`"),
+        ("another word", "f.py:9: `name: ClassVar[str] = \"layer\"` -> `name: ClassVar[str] = 'layer_'`"),
+        ("keyword argument dropped", "f.py:15: `) if b else self.of(a, rows=2)` -> `) if b else self.of(a)`"),
+        ("bound of a slice dropped", "f.py:20: `return x[1:]` -> `return x[:]`"),
     } <= made
-    assert (
-        "keyword argument dropped",
-        "f.py:15: `, rows=2` in `) if b else self.of(a, rows=2)` -> ``",
-    ) in made
-    assert ("bound of a slice dropped", "f.py:20: `1` in `return x[1:]` -> ``") in made
     assert any(kind == "branches swapped" for kind, _ in made)
 
 
@@ -106,7 +103,7 @@ def test_the_tests_of_a_line_run_quickest_first_and_those_of_a_declaration_begin
     seconds = {"slow": 3.0, "quick": 1.0, "[layer: x]": 2.0, "other": 0.5}
     lines = {f"f.py:{n}": ["slow", "quick", "[layer: x]", "other"][: n - 9] for n in range(10, 16)}
     traced = Traced(seconds, lines)
-    inside = Edit("f.py", "", SOURCE.index("max("), SOURCE.index("max("), "")
+    inside = Edit("f.py", "", SOURCE.index("sum("), SOURCE.index("sum("), "")
     assert chosen_tests(inside, SOURCE, [], traced) == ["other", "quick", "[layer: x]", "slow"]
     declared = Edit("f.py", "", SOURCE.index('"layer"'), SOURCE.index('"layer"'), "")
     assert chosen_tests(declared, SOURCE, [], traced)[0] == "[layer: x]"

@@ -102,6 +102,25 @@ def test_tiles_cover_everything_once_and_stay_bounded(
     assert (met == 1).all()
 
 
+@pytest.mark.parametrize(
+    ("images", "depth", "out", "weights", "tiles", "bands"),
+    [  # with 2^20 numbers in a tile
+        (64, 27, (112, 112), 0, 64, 1),  # an image has 338,688 numbers: more than a quarter of a tile
+        (64, 27, (112, 112), 10**6, 32, 1),  # as many weights let 2 share it (of 2.95)
+        (64, 27, (112, 112), 10**9, 22, 1),  # at most 3 fit
+        (1, 576, (224, 224), 0, 1, 28),  # a row has 129,024: 8 fit
+        (8, 10, (4, 4), 0, 1, 1),
+        (5, 25, (64, 64), 0, 3, 1),  # 102,400: 2 in a quarter
+        (3, 2**21, (2, 1), 0, 3, 2),  # a position alone is too large
+    ],
+)
+def test_tiles_are_as_large_as_they_may_be(
+    images: int, depth: int, out: tuple[int, ...], weights: int, tiles: int, bands: int
+) -> None:
+    found = list(conv.tiles(images, depth, out, weights))
+    assert (len(found), len(found[0][1])) == (tiles, bands)
+
+
 @pytest.mark.parametrize("stride", [1, 2, 3])
 def test_gradients_that_are_not_finite_stay_where_they_belong(stride: int) -> None:
     x = with_ties()

@@ -336,6 +336,26 @@ def test_an_axis_may_be_pooled_to_one_where_it_is_free_and_otherwise_where_it_is
         assert verify(graph, backends=["numpy", "onnx"]).passed
 
 
+@pytest.mark.parametrize(
+    ("shape", "free", "size", "other"),
+    [
+        ((4, 8, 14), (False, True, False), (1, 7), (5, 14)),  # the windows of both axes are alike at the nominal size
+        ((4, 1, 14), (False, True, False), (1, 14), (5, 14)),  # the nominal size is that of the result
+        ((4, 9, 1), (False, False, True), (4, 1), (9, 3)),
+    ],
+)
+@pytest.mark.parametrize("layer", ["adaptiveavgpool", "adaptivemaxpool"])
+def test_a_free_axis_is_pooled_to_one_at_every_size(layer: str, shape: tuple[int, ...], free: tuple[bool, ...],
+                                                    size: tuple[int, int], other: tuple[int, int]) -> None:
+    graph = chain(TensorType(shape, free), {"H" if free[1] else "W": 1 if free[1] else 2}, (layer, {"size": size}))
+    pool = {"adaptiveavgpool": torch.nn.functional.adaptive_avg_pool2d,
+            "adaptivemaxpool": torch.nn.functional.adaptive_max_pool2d}[layer]
+    for extents in (shape[1:], other):
+        x = np.random.default_rng(0).normal(size=(2, 4, *extents)).astype(np.float32)
+        (got,) = OnnxRunnable(graph, {}).run({"x": x}).values()
+        np.testing.assert_allclose(got, pool(torch.from_numpy(x), size).numpy(), atol=1e-6)
+
+
 def test_a_large_value_leaves_no_rounding_in_the_lrn_of_the_channels_after_it() -> None:
     graph = chain(TensorType((6, 1, 1)), {}, ("lrn", {"size": 3, "alpha": 0.5}))
     x = np.array([1e4, 3e3, 1, 2, 3, 4], np.float32).reshape(1, 6, 1, 1)
