@@ -33,7 +33,7 @@ def network() -> Graph:
                 pad=((1, 2), (0, 3)), groups=2, round=Word("floor"))[0]
     y = b.apply(OPS["batchnorm"], [y], path="bn1", eps=0.01)[0]
     y = b.apply(OPS["leakyrelu"], [y], path="act1", slope=0.2)[0]
-    y = b.apply(OPS["lrn"], [y], path="lrn1", size=3, alpha=0.9)[0]
+    y = b.apply(OPS["lrn"], [y], path="lrn1", size=3, alpha=3e-4)[0]
     y = b.apply(OPS["maxpool"], [y], path="pool1", kernel=(2, 3), stride=(1, 2), pad=((1, 0), (0, 1)),
                 round=Word("floor"))[0]
     y = b.apply(OPS["avgpool"], [y], path="pool2", kernel=(2, 3), stride=(2, 1), pad=((1, 0), (0, 1)),
@@ -277,7 +277,7 @@ MUTANTS = {
     "batchnorm: factor and variance swapped": swapped_inputs("bn1", 1, 4),
     "leakyrelu: slope": attribute("act1", "alpha", 0.01),
     "leakyrelu: relu": operator("act1", "Relu"),
-    "lrn: alpha divided once more": attribute("lrn1", "alpha", 0.3),
+    "lrn: alpha divided once more": attribute("lrn1", "alpha", 1e-4),
     "lrn: beta": attribute("lrn1", "beta", 0.5),
     "lrn: bias": attribute("lrn1", "bias", 2.0),
     "lrn: size": attribute("lrn1", "size", 5),
