@@ -71,7 +71,7 @@ NUMPY = _rows(
     ("activation.py", 'return {"slope": float(op.slope)}', "return {}", "slope dropped", "[leakyrelu:"),
     ("activation.py", 'return {"alpha": float(op.alpha) if op.alpha != 1 else None}', "return {}",
      "alpha of elu dropped", "[elu:"),
-    ("activation.py", 'return {"axis": op.axis + 1}', 'return {"axis": -1}',
+    ("activation.py", 'return {"axis": op.axis + 1 if op.axis else None}', 'return {"axis": -1}',
      "softmax always along the last axis", "[softmax:"),
     ("dense.py", "return axis if axis != layer.value().type.rank else None", "return None",
      "fc always along the last axis", "[fc:"),

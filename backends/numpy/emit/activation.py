@@ -37,7 +37,7 @@ def _arguments(layer: Layer) -> dict[str, Any]:
     if isinstance(op, Elu):
         return {"alpha": float(op.alpha) if op.alpha != 1 else None}
     if isinstance(op, (Softmax, LogSoftmax)):
-        return {"axis": op.axis + 1}
+        return {"axis": op.axis + 1 if op.axis else None}
     return {}
 
 

@@ -12,7 +12,7 @@ def dropout(
     p: float,
     generator: np.random.Generator,
     *,
-    training: bool = False,
+    training: bool,
     classic: bool = False,
     spatial: bool = False,
     path: bool = False,

@@ -36,7 +36,7 @@ def batchnorm(
     weight: Array | None = None,
     bias: Array | None = None,
     *,
-    training: bool = False,
+    training: bool,
     eps: float = 1e-5,
     momentum: float = 0.1,
 ) -> Array:
@@ -70,7 +70,7 @@ def batchnorm_backward(
     running_var: Array,
     weight: Array | None = None,
     *,
-    training: bool = False,
+    training: bool,
     eps: float = 1e-5,
 ) -> tuple[Array, Array, Array]:
     """Gradients of `batchnorm` for x, the weight and the bias."""
@@ -110,7 +110,7 @@ def groupnorm_backward(
 
 
 def layernorm(
-    x: Array, weight: Array | None = None, bias: Array | None = None, *, axis: int = -1, eps: float = 1e-5
+    x: Array, weight: Array | None = None, bias: Array | None = None, *, axis: int, eps: float = 1e-5
 ) -> Array:
     """x standardised along one axis, then weight and bias along it."""
     y = standardised(x, (axis,), eps)[0]
@@ -123,7 +123,7 @@ def layernorm(
 
 
 def layernorm_backward(
-    d: Array, x: Array, weight: Array | None = None, *, axis: int = -1, eps: float = 1e-5
+    d: Array, x: Array, weight: Array | None = None, *, axis: int, eps: float = 1e-5
 ) -> tuple[Array, Array, Array]:
     """Gradients of `layernorm` for x, the weight and the bias."""
     unit, factor = standardised(x, (axis,), eps)
