@@ -20,6 +20,7 @@ from cnnc.verification import (
     LARGEST_ALLOWANCE,
     Arrays,
     Report,
+    Trial,
     answer,
     judge,
     outcomes,
@@ -44,13 +45,14 @@ def export(graph: Graph, weights: Arrays, path: str | os.PathLike[str], *, prepr
         fold: fold batch normalisations into the convolutions before them.
         classes: labels of the classes for the metadata, one per number of the first output.
         seed: of the inputs that are compared.
-        inputs: files that must not be overwritten (the spec, the weights).
+        inputs: files that must not be overwritten besides those of the spec: the weights, say.
 
     Raises:
         OutputError: E900 to E903, before any work where that can be known.
         BackendError: E600 a layer that cannot be written, E608 weights that do not fit, E610 more
             than the format holds, E611 and E612 a file that fails its checks, E617 weights that overflow.
     """
+    inputs = (*graph.files, *inputs)
     target(path, inputs=inputs)
     onnx = backend("onnx")
     onnx.check(graph)
@@ -84,7 +86,7 @@ def checked(graph: Graph, weights: Arrays, path: Path, *, pixels: bool, seed: in
     import onnx
 
     from backends.onnx.runnable import first_line, session
-    from cnnc.onnx_file import compare_file
+    from cnnc.onnx_file import compare_file, pixel_trials
 
     try:
         onnx.checker.check_model(str(path), full_check=True)
@@ -97,7 +99,8 @@ def checked(graph: Graph, weights: Arrays, path: Path, *, pixels: bool, seed: in
         raise BackendError(Diagnostic("E611", error.diagnostics[0].message)) from error
     report = compare_file(graph, weights, loaded, pixels=pixels, seed=seed)
     if not report.passed:
-        unfit = unfit_for_single(graph, weights, seed)
+        trials = pixel_trials(graph, seed)[1] if pixels else trials_of(graph, seed)
+        unfit = unfit_for_single(graph, weights, trials)
         if unfit:
             raise BackendError(Diagnostic("E617", unfit, help=("other weights, or normalise in between",)))
         raise BackendError(Diagnostic("E612", _difference(report.failures),
@@ -105,9 +108,8 @@ def checked(graph: Graph, weights: Arrays, path: Path, *, pixels: bool, seed: in
     return report
 
 
-def unfit_for_single(graph: Graph, weights: Arrays, seed: int) -> str:
+def unfit_for_single(graph: Graph, weights: Arrays, trials: list[Trial]) -> str:
     """How the network's numbers fail in float32 on NumPy alone, where no exporter has a part; else empty."""
-    trials = trials_of(graph, seed)
     answer(graph, weights, trials)
     results = outcomes(backend("numpy").load(graph, weights, "float32"), trials, "float32")
     for trial, got in zip(trials, results, strict=True):

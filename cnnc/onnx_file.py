@@ -78,7 +78,7 @@ def compare_file(graph: Graph, weights: Arrays, session: onnxruntime.InferenceSe
     from backends.onnx.runnable import run
 
     check_interface(graph, session, pixels, shown)
-    given, trials = _pixel_trials(graph, seed) if pixels else _plain_trials(graph, seed)
+    given, trials = pixel_trials(graph, seed) if pixels else _plain_trials(graph, seed)
     results = [run(session, inputs) for inputs in given]
     answer(graph, weights, trials)
 
@@ -207,7 +207,7 @@ def _plain_trials(graph: Graph, seed: int) -> tuple[list[Mapping[str, Array]], l
     return given, trials
 
 
-def _pixel_trials(graph: Graph, seed: int) -> tuple[list[Mapping[str, Any]], list[Trial]]:
+def pixel_trials(graph: Graph, seed: int) -> tuple[list[Mapping[str, Any]], list[Trial]]:
     """Images of two sizes where the steps allow it, at two batch sizes, and what the model gets of them."""
     name, value = image_input(graph)
     channels = source_channels(graph.preprocess, value.shape[0])

@@ -131,7 +131,7 @@ def train(graph: Graph, data: Dataset, *, backend: str = "torch", seed: int = 0,
         out: where the best checkpoint goes; the last one goes beside it (see `last_path`).
         resume: a checkpoint of the same training to go on from.
         progress: called after every step and every epoch.
-        inputs: files that must not be overwritten (the spec, the weights).
+        inputs: files that must not be overwritten besides those of the spec and the data: the weights, say.
 
     Raises:
         TrainingError: E804 the loss is no number any more, E806 a checkpoint of another
@@ -149,6 +149,7 @@ def train(graph: Graph, data: Dataset, *, backend: str = "torch", seed: int = 0,
         raise TrainingError(Diagnostic(fault.code, fault.message)) from None
     check_fit(data, graph)
     if out is not None:
+        inputs = (*inputs, *graph.files, *data.files)
         own = [os.path.realpath(path) for path in (out, last_path(out))]
         if resume is not None and os.path.realpath(resume) not in own:
             inputs = (*inputs, resume)

@@ -145,6 +145,8 @@ class Int(Kind):
 
 #: Weights and activations are float32 mostly, where a larger number would be infinite.
 FLOAT32_LARGEST = 2.0**128 - 2.0**104
+#: Smaller ones lose digits, or are zero.
+FLOAT32_SMALLEST = 2.0**-126
 
 
 @frozen
@@ -175,7 +177,7 @@ class Real(Kind):
             number = float(value)
         except OverflowError:
             number = math.inf
-        if not abs(number) <= FLOAT32_LARGEST:
+        if not abs(number) <= FLOAT32_LARGEST or 0 < abs(number) < FLOAT32_SMALLEST:
             raise BadValue(f"{self.describe()}, that float32 can hold, not {show(value)}")
         if not (self.minimum <= number <= self.maximum and self.above < number < self.below):
             raise BadValue(f"{self.describe()}, not {show(value)}")

@@ -158,6 +158,7 @@ class Graph:
         settings: the `train` section, bound (see `compiler.training`), or None.
         free: name of a free extent (`H`) -> (input name, axis without the batch) wherever it stands.
         arguments: the model's parameters and their values.
+        files: paths of the files that it was read from, which no output may replace.
         training: whether training-time branches are in `nodes` and `outputs`.
         with_training: the same model with them; itself where there are none.
     """
@@ -175,6 +176,7 @@ class Graph:
     doc: str = ""
     source_name: str = ""
     source_text: str = ""
+    files: tuple[str, ...] = ()
     training: bool = False
     training_graph: Graph | None = None
 

@@ -62,8 +62,9 @@ class Opened:
     module: Module
     model: str | None
     diagnostics: tuple[Diagnostic, ...]
-    #: Every file that was read, the one that was asked for first.
+    #: Every file that was read, the one that was asked for first; and where they lie.
     files: tuple[ast.File, ...]
+    paths: tuple[str, ...] = ()
 
 
 def open_spec(target: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS) -> Opened:
@@ -74,7 +75,7 @@ def open_spec(target: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS) -
     if known is not None and not os.path.isfile(text):  # a folder of that name is in nobody's way
         loader = Loader(limits)
         module = loader.open(known.path, f"specs/{known.file}")
-        return Opened(module, text, tuple(loader.diagnostics), loader.files)
+        return Opened(module, text, tuple(loader.diagnostics), loader.files, loader.paths)
     if not os.path.lexists(text):
         head, colon, tail = text.rpartition(":")
         if colon and (os.path.lexists(head) or head.endswith(".cnn")):
@@ -93,14 +94,14 @@ def open_spec(target: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS) -
                 )
     loader = Loader(limits)
     module = loader.open(Path(path), path)
-    return Opened(module, model, tuple(loader.diagnostics), loader.files)
+    return Opened(module, model, tuple(loader.diagnostics), loader.files, loader.paths)
 
 
 def open_text(source: Source, limits: Limits = DEFAULT_LIMITS) -> Opened:
     """Read a spec from a text; its imports are looked up among the shipped specs."""
     loader = Loader(limits)
     module = loader.module(source)
-    return Opened(module, None, tuple(loader.diagnostics), loader.files)
+    return Opened(module, None, tuple(loader.diagnostics), loader.files, loader.paths)
 
 
 @with_room
@@ -129,7 +130,14 @@ def load(
     errors = [d for d in found if d.is_error]
     if errors or evaluation.graph is None:
         raise SpecError(in_order(errors, opened))
-    return evaluation.graph.with_training if training else evaluation.graph
+    graph = _read_from(evaluation.graph, opened.paths)
+    return graph.with_training if training else graph
+
+
+def _read_from(graph: Graph, paths: tuple[str, ...]) -> Graph:
+    """The graph, and the one for training, with the files that they were read from."""
+    inner = graph.training_graph
+    return replace(graph, files=paths, training_graph=inner and replace(inner, files=paths))
 
 
 def evaluate(

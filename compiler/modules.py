@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
@@ -292,6 +293,11 @@ class Loader:
         """Every file that was read, the first one first."""
         return tuple(self._parsed)
 
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Where every file lies that was read."""
+        return tuple([str(path) for path in self._modules])
+
     def open(self, path: Path, shown: str | None = None) -> Module:
         """The module of the file that was asked for.  Raises `SpecError`."""
         source = read_source(path, shown or str(path), self.limits)
@@ -452,6 +458,8 @@ def read_source(path: Path, shown: str, limits: Limits) -> Source:
     try:
         with os.fdopen(descriptor, "rb") as file:
             data = file.read(limits.source_bytes + 1)
+        if data is None:  # a file of the system's own that would wait for more
+            raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
     except OSError as error:
         reason = error.strerror
         raise SpecError(Diagnostic("E230", f"the spec cannot be read: {reason}", place=shown)) from None

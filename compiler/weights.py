@@ -8,6 +8,7 @@ files is left to `cnnc.weights_io`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import islice
 
 from compiler.graph import Graph
 from spec_lang.diagnostics import Diagnostic, Error, nearest
@@ -109,22 +110,21 @@ class Report:
         """An error for every name that does not fit, E510 to E513; long lists are cut."""
         made: list[Diagnostic] = []
 
-        def add(code: str, names: Iterable[tuple[str, tuple[str, ...]]], rest: str) -> None:
-            every = list(names)
-            for message, help in every[:SHOWN]:
+        def add(code: str, count: int, told: Iterable[tuple[str, tuple[str, ...]]], rest: str) -> None:
+            # Only what is shown is worded: finding a name that is near takes a while.
+            for message, help in islice(told, SHOWN):
                 made.append(Diagnostic(code, message, place=place, help=help, notes=(self.summary(),)))
-            if len(every) > SHOWN:
-                made.append(Diagnostic(code, f"{len(every) - SHOWN} more {rest}", place=place))
+            if count > SHOWN:
+                made.append(Diagnostic(code, f"{count - SHOWN} more {rest}", place=place))
 
-        add("E510", ((f"`{n}` is missing from the file", _suggest(n, self.unexpected, "the file has"))
-                     for n in self.missing), "are missing")
-        add("E511", ((f"`{n}` is in the file and not in the model",
-                      _suggest(n, self.missing, "the model has")) for n in self.unexpected),
-            "are not in the model")
-        add("E512", ((f"`{m.name}` is {show_shape(m.found)} in the file and {show_shape(m.wanted)}"
-                      " in the model", ()) for m in self.misshaped), "have another shape")
-        add("E513", ((f"`{n}` is {dtype} in the file, and weights are floating-point numbers", ())
-                     for n, dtype in self.refused), "are of a type that is refused")
+        add("E510", len(self.missing), ((f"`{n}` is missing from the file", _suggest(
+            n, self.unexpected, "the file has")) for n in self.missing), "are missing")
+        add("E511", len(self.unexpected), ((f"`{n}` is in the file and not in the model", _suggest(
+            n, self.missing, "the model has")) for n in self.unexpected), "are not in the model")
+        add("E512", len(self.misshaped), ((f"`{m.name}` is {show_shape(m.found)} in the file and "
+            f"{show_shape(m.wanted)} in the model", ()) for m in self.misshaped), "have another shape")
+        add("E513", len(self.refused), ((f"`{n}` is {dtype} in the file, and weights are floating-point "
+            "numbers", ()) for n, dtype in self.refused), "are of a type that is refused")
         return tuple(made)
 
 
@@ -156,18 +156,19 @@ def match(graph: Graph, available: Mapping[str, tuple[Shape, str]], *, training:
             (absent if weight.training and not training else missing).append(name)
             continue
         shape, found = available[names[name]]
-        if tuple(shape) != weight.shape:
-            misshaped.append(Misfit(name, weight.shape, tuple(shape)))
-        elif found not in FLOATS:
+        if found not in FLOATS:
             refused.append((name, found))
+        elif tuple(shape) != weight.shape:
+            misshaped.append(Misfit(name, weight.shape, tuple(shape)))
         else:
             source[name] = names[name]
             if found != dtype:
                 converted.append((name, found))
     extra = [name for name in names if name not in graph.weights]
     counters = [name for name in extra if name.rpartition(".")[2] == COUNTER]
+    unexpected = [name for name in extra if name.rpartition(".")[2] != COUNTER]
     return Report(
-        source, tuple(missing), tuple(absent), tuple(n for n in extra if n not in set(counters)),
+        source, tuple(missing), tuple(absent), tuple(unexpected),
         tuple(misshaped), tuple(refused), tuple(converted), tuple(counters), stripped,
     )
 

@@ -81,7 +81,12 @@ class TorchTrainer(Trainer):
             self._optimiser.zero_grad(set_to_none=True)
             with self._steady():
                 torch.autograd.backward(loss)
-            self._optimiser.step()
+            try:
+                self._optimiser.step()
+            except RuntimeError as error:
+                if "overflow" not in str(error):
+                    raise
+                loss = loss * torch.nan  # a step beyond all numbers: what follows is no training
         return float(loss.detach()), logits.detach().cpu().numpy()
 
     def predict(self, images: Array) -> Array:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -44,14 +43,6 @@ training_option = click.option(
 )
 
 weights_option = click.option("--weights", "-w", metavar="FILE", help="Weights: .safetensors or .pth.")
-
-
-def spec_file(spec: str) -> tuple[str, ...]:
-    """The file that a spec is read from, which no output may replace; none for a shipped one."""
-    for path in (spec, spec.rpartition(":")[0]):
-        if path and os.path.exists(path):
-            return (path,)
-    return ()
 
 
 def parsed_settings(settings: Sequence[str]) -> dict[str, str]:

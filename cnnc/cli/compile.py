@@ -14,7 +14,6 @@ from cnnc.cli.common import (
     read_weights,
     set_option,
     spec_argument,
-    spec_file,
     training_option,
     weights_option,
 )
@@ -51,7 +50,7 @@ def verb(
 
     made = backends.base.backend(backend)
     graph = load(spec, settings, training=training)
-    inputs = [*spec_file(spec), *([weights] if weights else [])]
+    inputs = [*graph.files, *([weights] if weights else [])]
     if output != "-" and not os.path.isdir(output):
         target(output, inputs=inputs)  # refuse a bad output before time is spent
     made.check(graph)

@@ -12,7 +12,6 @@ from cnnc.cli.common import (
     seed_option,
     set_option,
     spec_argument,
-    spec_file,
     training_option,
     weights_option,
 )
@@ -54,7 +53,7 @@ def verb(
 
     graph = load(spec, settings, training=training)
     path = f"{graph.name}.onnx" if output is None else output
-    inputs = [*spec_file(spec), *([weights] if weights else [])]
+    inputs = [*graph.files, *([weights] if weights else [])]
     target(path, inputs=inputs)  # refuse a bad output before time is spent
     classes: tuple[str, ...] = ()
     if weights is not None:

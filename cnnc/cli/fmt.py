@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import sys
 from pathlib import Path
 
@@ -19,12 +20,12 @@ from spec_lang.source import Source
 @click.option("--check", is_flag=True, help="Write nothing; the exit status is 1 if a file is not formatted.")
 @click.option("--diff", is_flag=True, help="Write nothing; print what would change.")
 def verb(files: tuple[str, ...], check: bool, diff: bool) -> int:
-    """Format specs in place; `-` formats standard input to standard output."""
+    """Format specs in place, all or none; `-` formats standard input to standard output."""
     from spec_lang.formatter import format_source
     from spec_lang.render import escape
 
     wrong: list[Diagnostic] = []
-    changes = False
+    changed: dict[str | os.PathLike[str], str | bytes] = {}
     for name in files:
         try:
             source = _read(name)
@@ -32,23 +33,25 @@ def verb(files: tuple[str, ...], check: bool, diff: bool) -> int:
         except SpecError as error:
             wrong += error.diagnostics
             continue
-        changed = formatted != source.text
-        changes = changes or changed
+        if formatted != source.text:
+            changed[name] = formatted
         if diff:
             lines = difflib.unified_diff(source.text.splitlines(True), formatted.splitlines(True), name, name)
             sys.stdout.write(escape("".join(lines), "\n\t"))
         elif check:
-            if changed:
+            if name in changed:
                 note(f"{name} is not formatted")
         elif name == "-":
             out(formatted)
-        elif changed:
-            from cnnc.files import write_atomically
+            changed.pop(name, None)
+    if not (diff or check or wrong):  # where one cannot be formatted, all are left as they are
+        from cnnc.files import write_all
 
-            write_atomically(name, formatted)
-            note(f"formatted {name}")
+        write_all(changed)
+        for path in changed:
+            note(f"formatted {os.fspath(path)}")
     show(wrong)
-    return WRONG if wrong or (check and changes) else FINE
+    return WRONG if wrong or (check and changed) else FINE
 
 
 def _read(name: str) -> Source:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cnnc.cli.common import load, note, seed_option, set_option, spec_argument, spec_file
+from cnnc.cli.common import load, note, seed_option, set_option, spec_argument
 
 
 @click.command("init")
@@ -20,7 +20,7 @@ def verb(spec: str, output: str | None, seed: int, settings: tuple[str, ...]) ->
 
     graph = load(spec, settings)
     path = f"{graph.name}.safetensors" if output is None else output
-    target(path, inputs=spec_file(spec))
+    target(path, inputs=graph.files)
     save_weights(path, initial_weights(graph, seed=seed), graph)
     note(f"wrote {path}: {len(graph.weights)} tensors, {graph.params:,} parameters")
     return 0

@@ -15,7 +15,6 @@ from cnnc.cli.common import (
     seed_option,
     set_option,
     spec_argument,
-    spec_file,
 )
 from cnnc.training import Epoch, Step, last_path, train
 
@@ -60,7 +59,7 @@ def verb(
 
     graph = load(spec, settings, training=True)
     path = f"{graph.name}.safetensors" if output is None else output
-    inputs = [*spec_file(spec), *([weights] if weights else [])]
+    inputs = [*graph.files, *([weights] if weights else [])]
     for written in (path, last_path(path)):
         target(written, inputs=inputs)  # refuse a bad output before time is spent
     found = open_data(data, graph, seed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,7 +92,7 @@ class Dataset:
     """A data set.
 
     `classes` are the names of the classes, in the order of the labels; `named` says whether they
-    are names, or only the numbers that the labels are.
+    are names, or only the numbers that the labels are; `files` are those that it is read from.
     """
 
     name: str
@@ -100,6 +101,7 @@ class Dataset:
     classes: tuple[str, ...]
     named: bool = True
     notes: tuple[str, ...] = field(default=())
+    files: tuple[Path, ...] = ()
 
 
 def stratified(images: Images, labels: Labels, seed: int) -> tuple[Split, Split]:

@@ -56,11 +56,12 @@ def load(folder: Path, channels: int, seed: int = 0, limits: Limits = DEFAULT_LI
                 raise wrong("E702", f"class `{unknown[0]}` is in `{held[0]}` and not in `train`", str(folder))
             mapped = np.array([classes.index(name) for name in names], dtype=np.int64)[test_labels]
             return Dataset(folder.name, Split(FileImages(paths, channels, limits), labels),
-                           Split(FileImages(test_paths, channels, limits), mapped), classes)
+                           Split(FileImages(test_paths, channels, limits), mapped), classes,
+                           files=(*paths, *test_paths))
     else:
         classes, paths, labels = _classes(folder)
     train, test = stratified(FileImages(paths, channels, limits), labels, seed)
-    return Dataset(folder.name, train, test, classes)
+    return Dataset(folder.name, train, test, classes, files=tuple(paths))
 
 
 def _classes(folder: Path) -> tuple[tuple[str, ...], list[Path], NDArray[np.int64]]:
@@ -69,6 +70,9 @@ def _classes(folder: Path) -> tuple[tuple[str, ...], list[Path], NDArray[np.int6
     if not names:
         raise wrong("E702", "the folder has no sub-folders, and each class needs one", str(folder),
                     help=(f"{folder.name}/cats/001.jpg", f"{folder.name}/train/cats/001.jpg"))
+    for name in names:
+        if not name.isprintable() and any("\ud800" <= c <= "\udfff" for c in name):
+            raise wrong("E702", f"the name of class `{name}` is not UTF-8", str(folder / name))
     paths: list[Path] = []
     labels: list[int] = []
     for label, name in enumerate(names):

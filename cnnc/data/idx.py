@@ -54,7 +54,8 @@ def load(folder: Path, seed: int = 0, limits: Limits = DEFAULT_LIMITS) -> Datase
     else:
         train, test = stratified(train.images, train.labels, seed)
     count = int(max(train.labels.max(), test.labels.max())) + 1
-    return Dataset(folder.name, train, test, tuple(str(label) for label in range(count)), named=False)
+    return Dataset(folder.name, train, test, tuple(str(label) for label in range(count)), named=False,
+                   files=tuple(found.values()))
 
 
 def _size(split: Split) -> str:

@@ -136,7 +136,8 @@ def save_weights(path: str | os.PathLike[str], weights: Mapping[str, NDArray[Any
                  classes: Sequence[str] = (), inputs: Sequence[str | os.PathLike[str]] = ()) -> None:
     """Write the weights of a graph as safetensors, in the graph's order, whole or not at all.
 
-    The metadata says which model they are of, the hash of its spec, and the class names.
+    The metadata says which model they are of, the hash of its spec, and the class names.  The files of the
+    spec, and `inputs`, are not overwritten.
 
     Raises:
         WeightsError: E510 to E513 for weights that do not fit the graph.
@@ -146,7 +147,8 @@ def save_weights(path: str | os.PathLike[str], weights: Mapping[str, NDArray[Any
     if not report.fits:
         raise WeightsError(report.diagnostics(os.fspath(path)))
     ordered = {name: weights[name] for name in graph.weights if name in weights}
-    safetensors.write(path, ordered, {"kind": "weights", **describing(graph, classes)}, inputs=inputs)
+    safetensors.write(path, ordered, {"kind": "weights", **describing(graph, classes)},
+                      inputs=(*graph.files, *inputs))
 
 
 def describing(graph: Graph, classes: Sequence[str] = ()) -> dict[str, str]:

@@ -42,8 +42,12 @@ def read(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS) -> Weigh
     shown = os.fspath(path)
     file, size = open_regular(path, limits.allocation_bytes, WeightsError, "E515")
     with file:
-        if zipfile.is_zipfile(file):
+        archived = zipfile.is_zipfile(file)
+        file.seek(0)
+        if archived:
             _check_archive(file, size, shown, limits)
+        elif file.read(1) != b"\x80":  # PyTorch would unpack the tar archives of before 2017 on the disk
+            raise _no_weights("it is damaged, or no such file at all", shown)
         elif size > MAX_PICKLE + limits.decompressed_bytes:
             raise _too_large(f"{size:,} bytes", shown)
         file.seek(0)
@@ -99,10 +103,14 @@ def _load(file: Any, shown: str) -> Any:
             return torch.load(file, map_location="cpu", weights_only=True)
     except Exception:
         # Whatever it holds is not shown: it may have been made to be shown.
-        raise WeightsError(Diagnostic(
-            "E515", "not a PyTorch file of weights: it is damaged, or holds something other than tensors",
-            place=shown, notes=("code in such files is never run, so whole pickled models cannot be read",),
-            help=("save the weights alone: torch.save(model.state_dict(), path)",))) from None
+        raise _no_weights("it is damaged, or holds something other than tensors", shown) from None
+
+
+def _no_weights(why: str, shown: str) -> WeightsError:
+    return WeightsError(Diagnostic(
+        "E515", f"not a PyTorch file of weights: {why}",
+        place=shown, notes=("code in such files is never run, so whole pickled models cannot be read",),
+        help=("save the weights alone: torch.save(model.state_dict(), path)",)))
 
 
 def _entries(state: Any, shown: str, limits: Limits) -> dict[str, Entry]:
@@ -123,7 +131,8 @@ def _entries(state: Any, shown: str, limits: Limits) -> dict[str, Entry]:
         if dtype in ("float16", "bfloat16", "float32", "float64"):
             _check_strides(name, tensor, shown)
             total += tensor.numel() * 8
-        entries[name] = Entry(tuple(tensor.shape), dtype, _reader(tensor))
+        shape = () if dtype == "nested" else tuple(tensor.shape)
+        entries[name] = Entry(shape, dtype, _reader(tensor))
     if total > 2 * limits.allocation_bytes:
         raise WeightsError(Diagnostic(
             "E452", f"the tensors have {total // 8:,} numbers in all, beyond the limit of"
@@ -137,6 +146,8 @@ def _type_of(tensor: torch.Tensor) -> str:
 
     if tensor.is_quantized:
         return "quantised"
+    if tensor.is_nested:
+        return "nested"
     if tensor.layout is not torch.strided:
         return "sparse"
     if tensor.device.type != "cpu":

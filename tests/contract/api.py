@@ -70,15 +70,14 @@ def _compile(given: dict[str, Any]) -> None:
 
 def _init(given: dict[str, Any]) -> None:
     graph = _load(given)
-    cnnc.save_weights(given["output"], cnnc.initial_weights(graph, seed=given["seed"]), graph,
-                      inputs=[given["spec"]])
+    cnnc.save_weights(given["output"], cnnc.initial_weights(graph, seed=given["seed"]), graph)
 
 
 def _export(given: dict[str, Any]) -> None:
     graph = _load(given)
     weights = _weights(given, graph)
     cnnc.export(graph, cnnc.initial_weights(graph) if weights is None else weights, given["output"],
-                preprocess=given["preprocess"], inputs=[given["spec"]])
+                preprocess=given["preprocess"])
 
 
 def _verify(given: dict[str, Any]) -> None:
@@ -94,7 +93,7 @@ def _train(given: dict[str, Any]) -> None:
     graph = _load(given, training=True)
     train(graph, open_data(given["data"], graph, given["seed"]), backend=given["backend"],
           epochs=given["epochs"], batch=given["batch"], weights=_weights(given, graph), out=given["output"],
-          resume=given["resume"], inputs=[given["spec"]])
+          resume=given["resume"])
 
 
 def _eval(given: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ import io
 import json
 import pickle
 import struct
+import tarfile
 import zipfile
 import zlib
 from pathlib import Path
@@ -20,6 +21,7 @@ TENSORS = {
     "fc1.bias": {"dtype": "F32", "shape": [3], "data_offsets": [768, 780]},
 }
 NUMBERS = struct.pack("<195f", *(i / 100 for i in range(195)))
+LARGE = struct.pack("<195f", *[3e38] * 195)
 
 
 def safetensors(header: Any = TENSORS, data: bytes = NUMBERS, length: int | None = None) -> bytes:
@@ -110,6 +112,48 @@ def nested_list(path: Path) -> None:
         archive.writestr("archive/version", "3\n")
 
 
+def pickled(content: bytes) -> Content:
+    """An archive as PyTorch writes it, around these bytes of a pickle."""
+
+    def make(path: Path) -> None:
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("archive/data.pkl", content)
+            archive.writestr("archive/version", "3\n")
+
+    return make
+
+
+#: Pairs of pairs of pairs, 30 deep: a kilobyte of pickle, a gigabyte if it is looked at.
+LAUGHS = b"\x80\x02]q\x00" + b"".join(b"h%ch%c\x86q%c" % (i, i, i + 1) for i in range(30)) + b"."
+
+
+def tarred(path: Path) -> None:
+    """What PyTorch wrote before 2017, and would unpack into a folder for temporary files."""
+    with tarfile.open(path, "w") as archive:
+        archive.addfile(tarfile.TarInfo("pickle"))
+
+
+def escaping(path: Path) -> None:
+    pickled(pickle.dumps({}, protocol=2))(path)  # type: ignore[operator]
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("../../canary", "x")
+
+
+def lying(path: Path) -> None:
+    """A state_dict whose pickle says that a storage holds 2^50 numbers."""
+    import torch
+
+    plain = io.BytesIO()
+    torch.save({"fc1.weight": torch.ones(3, 64), "fc1.bias": torch.ones(3)}, plain)
+    with zipfile.ZipFile(plain) as source, zipfile.ZipFile(path, "w") as target:
+        for entry in source.infolist():
+            content = source.read(entry)
+            if entry.filename.endswith("data.pkl"):
+                assert b"K\xc0t" in content
+                content = content.replace(b"K\xc0t", b"\x8a\x08" + struct.pack("<q", 2**50) + b"t")
+            target.writestr(entry.filename, content)
+
+
 def idx(*extents: int, data: bytes | None = None, kind: int = 8, magic: bytes = b"\0\0", rank: int | None = None,
         ) -> bytes:
     """An IDX file; `data` are zeros of the right number if not given."""
@@ -155,6 +199,33 @@ def png(width: int, height: int, rows: bytes | None = None) -> bytes:
     body = b"".join(packer.compress(line) for _ in range(height)) + packer.flush() if rows is None else rows
     head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+
+
+def chatty(path: Path) -> None:
+    """A PNG with 200 MB of text, packed a thousandfold."""
+    plain = png(8, 8)
+    packer = zlib.compressobj(9)
+    text = b"".join(packer.compress(bytes(1 << 20)) for _ in range(200)) + packer.flush()
+    chunk = b"zTXta\0\0" + text
+    path.write_bytes(plain[:33] + struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+                     + plain[33:])
+
+
+def image(mode: str, form: str) -> Content:
+    """An image of 8 x 8 as Pillow writes it."""
+
+    def make(path: Path) -> None:
+        from PIL import Image
+
+        Image.new(mode, (8, 8)).save(path, form)
+
+    return make
+
+
+def tiff(width: int, height: int) -> bytes:
+    """The header of a TIFF, without any pixels."""
+    entries = struct.pack("<HHIIHHIIHHII", 256, 4, 1, width, 257, 4, 1, height, 258, 3, 1, 8)
+    return b"II*\0" + struct.pack("<IH", 8, 3) + entries + bytes(4)
 
 
 def images(*classes: str, count: int = 5, **files: Content) -> dict[str, Content]:

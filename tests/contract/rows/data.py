@@ -83,6 +83,18 @@ ROWS = [
     data("one image of each class", files.images("a", "b", "c", count=1), "E702", ""),
     data("an image that is a FIFO", {**files.images("a", "b", "c"), "d/a/9.png": fifo}, "", "", FREE, prints=True),
     data("a class folder of escapes", {**files.images("a", "b"), "d/\x1b[2J/x.txt": b""}, "E702", "d/\x1b[2J"),
+    data("a class whose name is no text", {**files.images("a", "b"), "d/\udce9/1.png": files.png(8, 8)}, "E702",
+         "d/\udce9", FREE),
+    data("an image of floats", files.images("a", "b", "c", **{"a/9.tif": files.image("F", "TIFF")}), "E707",
+         "d/a/9.tif", FREE),
+    data("an image with 200 MB of text", files.images("a", "b", "c", **{"a/9.png": files.chatty}), "E707",
+         "d/a/9.png", FREE),
+    data("an image that leads to another file", files.images("a", "b", "c", **{"a/9.png": link("/etc/passwd")}), "E707",
+         "d/a/9.png", FREE),
+    data("an image of many gigabytes", files.images("a", "b", "c", **{"a/9.png": lambda path: _sparse(path)}), "E452",
+         "d/a/9.png", FREE),
+    data("a TIFF of 10^10 pixels", files.images("a", "b", "c", **{"a/9.tif": files.tiff(100_000, 100_000)}), "E707",
+         "d/a/9.tif", FREE),
     data("a link to itself among images", {**files.images("a", "b", "c"), "d/a/b": link("../a")}, "", "", FREE, prints=True),
     # ---- models that are no classifiers
     row("two outputs to train", "train a.cnn --data digits -o w.safetensors", {"a.cnn":
@@ -98,6 +110,14 @@ ROWS = [
     row("batches of nothing", "train a.cnn --data digits --batch -1 -o w.safetensors", {"a.cnn": TEN}, "E801"),
     row("training that diverges", "train a.cnn --data digits -o w.safetensors --epochs 2", {"a.cnn": TEN +
         "train m { optimizer = sgd(lr = 1e38, momentum = 0.99) }\n"}, "E804"),
+    row("training with Adam that diverges", "train a.cnn --data digits -o w.safetensors --epochs 2", {"a.cnn": TEN +
+        "train m { optimizer = adam(lr = 1e38) }\n"}, "E804"),
+    row("a learning rate below float32", "train a.cnn --data digits -o w.safetensors", {"a.cnn": TEN +
+        "train m { optimizer = sgd(lr = 1e-300) }\n"}, "E312", "a.cnn:6:27"),
+    row("a deviation below float32", "export a.cnn --preprocess -o w.onnx", {"a.cnn": SMALL.replace("    flatten",
+        "    preprocess { normalize(mean = [0], std = [1e-320]) }\n    flatten")}, "E312", "a.cnn:3:40"),
+    row("a deviation that overflows", "export a.cnn --preprocess -o w.onnx", {"a.cnn": SMALL.replace("    flatten",
+        "    preprocess { normalize(mean = [0], std = [2e-38]) }\n    flatten")}, "E617", ""),
     row("a learning rate beyond float32", "train a.cnn --data digits -o w.safetensors", {"a.cnn": TEN +
         "train m { optimizer = sgd(lr = 1e300) }\n"}, "E312", "a.cnn:6:27"),
     row("going on from weights", "train a.cnn --data d --resume w.safetensors -o v.safetensors",

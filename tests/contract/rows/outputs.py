@@ -6,9 +6,11 @@ import os
 
 from tests.contract import files
 from tests.contract.base import SMALL, Content, Row, row
+from tests.contract.rows.data import FREE
 from tests.contract.rows.paths import fifo, folder, link, unix_socket
 
 HERE: dict[str, Content] = {"a.cnn": SMALL}
+IMPORTER = 'import "b.cnn" (B)\n' + SMALL.replace("flatten", "B -> flatten")
 #: Verbs that write a file, as command lines that lack the output.
 WRITERS = {
     "init": "init a.cnn -o", "compile": "compile a.cnn -b numpy -o", "export": "export a.cnn -o",
@@ -31,6 +33,18 @@ ROWS = [
     *(out(verb, "a folder that is not there", "x/y", "E903") for verb in WRITERS),
     *(out(verb, "the spec itself", "a.cnn", "E902") for verb in WRITERS),
     *(out(verb, "a link to the spec", "l", "E902", l=link("a.cnn")) for verb in WRITERS),
+    *(out(verb, "a file that the spec imports", "b.cnn", "E902", **{"a.cnn": IMPORTER, "b.cnn": "block B { relu }\n"})
+      for verb in WRITERS),
+    *(out(verb, "a link to a file that the spec imports", "l", "E902",
+          **{"a.cnn": IMPORTER, "b.cnn": "block B { relu }\n", "l": link("b.cnn")}) for verb in WRITERS),
+    row("the data as the output", "train a.cnn --data d --epochs 1 -o d/train-images-idx3-ubyte",
+        {**HERE, **files.mnist()}, "E902", "d/train-images-idx3-ubyte"),
+    row("an image of the data as the output", "train a.cnn --data d --epochs 1 -o d/b/3.png",
+        {"a.cnn": FREE, **files.images("a", "b", "c")}, "E902", "d/b/3.png"),
+    row("a folder where the last checkpoint goes", "train a.cnn --data d --epochs 1 -o w.safetensors",
+        {**HERE, **files.mnist(), "w.last.safetensors": folder}, "E901", "w.last.safetensors"),
+    row("two specs to format, one wrong", "fmt a.cnn b.cnn", {"a.cnn": "model m { input x: [3]\n relu }\n",
+        "b.cnn": "model m {\n"}, "E110", "b.cnn:1:9", api=False),
     *(out(verb, "a hard link to the spec", "l", "E902", l=lambda path: os.link(path.parent / "a.cnn", path))
       for verb in WRITERS),
     *(out(verb, "a FIFO", "o", "E901", o=fifo) for verb in WRITERS),

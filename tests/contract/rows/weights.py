@@ -95,7 +95,7 @@ ROWS = [
             {"dtype": "F32", "shape": [0], "data_offsets": [780, 780]}}), "", ""),
     weights("integers for weights", files.changed(dtype="I32"), "E513"),
     weights("bytes for weights", files.safetensors({**files.TENSORS, "fc1.bias": {"dtype": "U8", "shape": [12],
-            "data_offsets": [768, 780]}}), "E512"),
+            "data_offsets": [768, 780]}}), "E513"),
     weights("weights of 8 bits", files.safetensors({"fc1.weight": {"dtype": "F8_E4M3", "shape": [3, 64],
             "data_offsets": [0, 192]}, "fc1.bias": {"dtype": "F8_E4M3", "shape": [3], "data_offsets": [192, 195]}},
             files.NUMBERS[:195]), "E513 E513"),
@@ -103,6 +103,17 @@ ROWS = [
     weights("weights of another model", header({"a": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}}),
             "E510 E510 E511"),
     weights("a weight of another shape", files.changed(shape=[64, 3]), "E512"),
+    weights("an extent of 400 digits", files.changed(shape=[10**400]), "E516", "w.safetensors:8"),
+    weights("offsets of floats", files.changed(data_offsets=[0.0, 768.0]), "E516", "w.safetensors:8"),
+    weights("three offsets", files.changed(data_offsets=[0, 768, 780]), "E516", "w.safetensors:8"),
+    weights("a header with something behind it", header(json.dumps(files.TENSORS).encode() + b"x"), "E516",
+            f"w.safetensors:{8 + len(json.dumps(files.TENSORS))}"),
+    weights("a name that is half a character", header(
+        b'{"\\ud800":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}'), "E510 E510 E511"),
+    weights("50,000 counters that nobody has", header({f"t{i}.num_batches_tracked": {"dtype": "F32", "shape": [0],
+            "data_offsets": [0, 0]} for i in range(50_000)}), "E510 E510"),
+    row("weights that overflow are not exported", "export a.cnn -w w.safetensors -o w.onnx", {"a.cnn": SMALL,
+        "w.safetensors": files.safetensors(data=files.LARGE)}, "E617", "", says="does not work in float32"),
     weights("a bit that flipped in a number", files.flipped(-1), "E517"),
     weights("a bit that flipped in the checksum", files.flipped(60), "E517"),
     weights("class names that are no list", files.ours({"kind": "weights", "classes": "{"}), "E516"),
@@ -134,6 +145,19 @@ ROWS = [
                                                 " torch.qint8), 'fc1.bias': torch.ones(3)}"), "E513"),
     torch("weights without numbers", files.torch_file(
         "{'fc1.weight': torch.ones(3, 64, device='meta'), 'fc1.bias': torch.ones(3)}"), "E513"),
+    torch("nested weights", files.torch_file(
+        "{'fc1.weight': torch.nested.nested_tensor([torch.ones(3), torch.ones(4)]), 'fc1.bias': torch.ones(3)}"), "E513"),
+    torch("a tar archive", files.tarred, "E515"),
+    torch("an archive that would write elsewhere", files.escaping, "E515"),
+    torch("a string of 2 GiB in a pickle", files.pickled(b"\x80\x02X\xff\xff\xff\x7fx"), "E515"),
+    torch("tuples that double in a pickle", files.pickled(files.LAUGHS), "E515"),
+    torch("a storage larger than its bytes", files.lying, "E515"),
+    torch("a tensor that was expanded", files.torch_file(
+        "{'fc1.weight': torch.ones(1, 64).expand(3, 64), 'fc1.bias': torch.ones(3)}"), "E518"),
+    torch("an empty tensor with an extent of 2^60", files.torch_file(
+        "{'fc1.weight': torch.empty(0, 2**60), 'fc1.bias': torch.ones(3)}"), "E512"),
+    torch("a name that is half a character", files.torch_file(
+        "{'\\ud800\\n': torch.ones(3, 64), 'fc1.bias': torch.ones(3)}"), "E510 E511"),
     torch("truths for weights", files.torch_file(
         "{'fc1.weight': torch.ones(3, 64, dtype=torch.bool), 'fc1.bias': torch.ones(3)}"), "E513"),
     torch("an infinite weight", files.torch_file(
