@@ -316,6 +316,8 @@ POOL = (
          out=(4, 3, 5)),
     *(case(name, "ceil leaves out a window in the end padding of one axis", (4, 8, 14), kernel=(4, 5), stride=3,
            pad=((1, 2), (0, 2)), round="ceil", out=(4, 3, 5)) for name in ("maxpool", "avgpool")),
+    *(case(name, "ceil hangs over by two", (4, 8, 13), kernel=(4, 5), stride=3, pad=((1, 2), (0, 2)), round="ceil",
+           out=(4, 3, 5)) for name in ("maxpool", "avgpool")),
     case("maxpool", "ceil with a window that is left out", (4, 9, 9), kernel=4, stride=4, pad=2, round="ceil",
          out=(4, 3, 3)),
     case("maxpool", "kernel larger than the input, ceil", (4, 2, 2), kernel=3, stride=2, round="ceil",

@@ -10,7 +10,7 @@ from typing import Any
 from tests.mutation.mutants import Edit
 from tests.mutation.trace import functions
 
-#: So many seconds of tests (as they took when they were traced) are run for one mutant.
+#: So many seconds of tests (as they took when they were traced) are run for a mutant of a line that many tests run.
 MOST = 20.0
 
 #: With fewer tests than this on a line, the others of the module follow: what is remembered between
@@ -72,7 +72,7 @@ def chosen_tests(edit: Edit, source: str, included: list[str], traced: Traced) -
     words = [f"[{word}:" for word in _names(source, line)]
     rest = [t for t in traced.quickest(set(traced.seconds)) if t not in found]
     likely = [t for t in rest if any(word in t for word in words)]
-    return traced.within([*ordered, *likely, *(t for t in rest if t not in set(likely))], MOST)
+    return [*ordered, *likely, *(t for t in rest if t not in set(likely))]
 
 
 def _names(source: str, line: int) -> list[str]:

@@ -71,3 +71,34 @@ def test_a_pool_to_the_size_of_another_that_is_free_follows_it_when_it_runs() ->
     close(model.run({"a": x})["y"], y.detach().numpy())
     assert xt.grad is not None and y.shape[2:] == (5, 5)
     close(model.gradients({"a": x}, {"y": d}).inputs["a"], xt.grad.numpy())
+
+
+TURNED = {
+    "instancenorm": "instancenorm(eps = 0.1)",
+    "layernorm": "layernorm(eps = 0.1, affine = false)",
+    "softmax": "softmax",
+    "lrn": "lrn(3, alpha = 0.5)",
+    "avgpool": "avgpool(2x2, stride = 1)",
+    "reduce": "reduce(mean, channels)",
+    "fc": "fc(3, axis = last)",
+    "concat": "concat(it, it)",
+    "add": "add(it, it)",
+    "dropout": "dropout(0.2, mode = classic)",
+    "slice": "slice(width, 1, 4)",
+}
+
+
+@pytest.mark.parametrize("layer", TURNED)
+def test_channels_may_be_free_behind_a_permutation(layer: str) -> None:
+    spec = f"model m {{\n    input a: [4, H = 9, 6]\n    permute([1, 0, 2])\n    {TURNED[layer]}\n    output y\n}}\n"
+    graph = load(Source("made.cnn", spec))
+    weights = weights_of(graph)
+    x = np.random.default_rng(0).normal(size=(2, 4, 7, 6))
+    xt = torch.tensor(x, requires_grad=True)
+    y = torch_layers.outputs(graph, {"a": xt}, {k: torch.tensor(w) for k, w in weights.items()})["y"]
+    d = np.random.default_rng(1).normal(size=tuple(y.shape))
+    y.backward(torch.tensor(d))
+    model = NumpyBackend().load(graph, weights, "float64")
+    close(model.run({"a": x})["y"], y.detach().numpy())
+    assert xt.grad is not None
+    close(model.gradients({"a": x}, {"y": d}).inputs["a"], xt.grad.numpy())

@@ -428,6 +428,12 @@ FREE: list[tuple[str, dict[str, object], tuple[int, int], str]] = [
         (2, 9),
         "layer1 pads a size of 2 by 2",
     ),
+    (
+        "conv",
+        {"filters": 2, "kernel": 3, "pad": 3, "pad_mode": "circular"},
+        (2, 9),
+        "layer1 pads a size of 2 by 3",
+    ),
     ("pad", {"amount": 3, "mode": "circular"}, (2, 9), "layer1 pads a size of 2 by 3"),
     (
         "maxpool",
