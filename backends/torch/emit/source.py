@@ -33,6 +33,9 @@ IMPORTS = {
     "_InstanceNorm": "from torch.nn.modules.instancenorm import _InstanceNorm",
 }
 
+#: With more weights than these, PyTorch's own way to load them is too slow.
+MANY = 2_000
+
 
 def file_name(graph: Graph) -> str:
     """`vgg16.py`; a name that would hide PyTorch or a module of Python's own gets `_model` behind it."""
@@ -245,8 +248,28 @@ class _Source:
                     with code.indent():
                         code.line("own = model.state_dict()")
                         code.line("state.update({name: own[name] for name in TRAINING_ONLY})")
-                code.line("model.load_state_dict(state)")
+                self._load_state()
             code.line("return model")
+
+    def _load_state(self) -> None:
+        """Put `state` into `model`, all of it and nothing else."""
+        code = self.code
+        if len(self.structure.graph.weights) <= MANY:
+            code.line("model.load_state_dict(state)")
+            return
+        code.line("# `load_state_dict` looks at every name for every layer, which takes minutes for so many.")
+        code.line("own = model.state_dict()")
+        code.line('counters = {name for name in own if name.endswith(".num_batches_tracked")}')
+        code.line("wrong = sorted(set(own).symmetric_difference(state) - counters)")
+        code.line("if wrong:")
+        with code.indent():
+            code.line('raise RuntimeError(f"weights that are missing or left over: {wrong[:10]}")')
+        code.line("for name, value in state.items():")
+        with code.indent():
+            code.line("if own[name].shape != value.shape:")
+            with code.indent():
+                code.line('raise RuntimeError(f"{name} is {list(value.shape)}, not {list(own[name].shape)}")')
+            code.line("own[name].copy_(value)")
 
 
 def _without_strings(code: str) -> str:
