@@ -220,6 +220,7 @@ TABLE: tuple[tuple[str, tuple[Any, ...], dict[str, Any], tuple[str, str, str, st
     ("groupnorm", ((300, 1, 1),), {"groups": 300}, ("E324", "each of its 300 groups holds one number", "", "")),
     ("add", ((4, 5, 6, 7), (3, 5, 6, 7)), {}, ("E306", "channels 4 and 3 differ", "", "`conv(3, 1x1x1)`")),
     ("add", ((4, 9, 9, 9), (4, 5, 5, 5)), {}, ("E306", "", "", "`conv(4, 1x1x1, stride = 2)` brings the first one")),
+    ("add", ((4, 9, 9), (4, 5, 7)), {}, ("E306", "height 9 and 5, width 9 and 7 differ", "", "")),  # no stride gives both
     ("add", ((4, 9), (3, 9)), {}, ("E306", "channels 4 and 3 differ", "", "`conv(3, 1)`")),
     ("fc", ((4, 9),), {"features": 5}, ("E305", "a feature map [4, 9] stands in front", "", "`flatten -> fc(5)`")),
     ("batchnorm", (weight(4, 9, 9),), {}, ("E326", "cannot take a raw weight [4, 9, 9]", "a raw weight flows in here", "")),
