@@ -9,29 +9,26 @@ positions lie between two neighbours.  Both follow from the windows alone: field
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from compiler.graph import Graph, Node, Value, Weight
 from compiler.ops.dense import Fc, Rbf
 from compiler.ops.reshape import Flatten, Permute, Reduce, Reshape
-from spec_lang.frozen import frozen
 
 FLOAT32_BYTES = 4
 
 
-@frozen
-class Field:
+class Field(NamedTuple):
     """Receptive field and jump, in input positions per spatial axis."""
 
     size: tuple[int, ...]
     jump: tuple[int, ...]
 
 
-@frozen
-class NodeCost:
-    """What one node costs.
+class NodeCost(NamedTuple):
+    """What one node costs: what `Work` has, and the rest.
 
-    `memory` are the numbers of a new volume, 0 for what works in place; `activations` those of the
-    results, in place or not.  `weights` and `biases` are the trainable and frozen numbers that first
+    `weights` and `biases` are the trainable and frozen numbers that first
     come up here (a shared layer counts once), `params` the trainable ones among them.
     `field` is None where no spatial axis of the input is left, or several were mixed.
     """
@@ -55,64 +52,51 @@ class NodeCost:
 def costs(graph: Graph) -> tuple[NodeCost, ...]:
     """The costs of every node, in order."""
     fields = receptive_fields(graph)
-    counted: set[str] = set()
-    works: dict[tuple[int, ...], tuple[int, int, int, int]] = {}
+    weights = dict(graph.weights)  # those that no node has had yet
     rows = []
-    for node in graph.nodes:
-        owned = []
+    for node, work in zip(graph.nodes, graph.work, strict=True):
+        owned = _NOTHING
         if node.weights:
-            owned = [graph.weights[name] for name in node.weights.values() if name not in counted]
-            counted.update([w.name for w in owned])
-        # Layers that are alike share their op and types: what one costs is worked out once.
-        like = (id(node.op), *[id(v.type) for v in node.inputs], *[id(v.type) for v in node.outputs])
-        work = works.get(like)
-        if work is None:
-            work = works[like] = _work(node)
-        rows.append(
-            NodeCost(
-                node,
-                *work,
-                *(_owned(owned) if owned else (0, 0, 0)),
-                fields[node.output],
-            )
-        )
+            owned = _owned([weights.pop(name) for name in node.weights.values() if name in weights])
+        rows.append(NodeCost(node, *work, *owned, fields[node.outputs[0]]))
     return tuple(rows)
+
+
+_NOTHING = (0, 0, 0)
 
 
 def _owned(weights: list[Weight]) -> tuple[int, int, int]:
     """Weights, biases and parameters, as `NodeCost` has them."""
     multiplied = biases = params = 0
     for weight in weights:
-        elements = weight.elements
-        if is_bias(weight):
+        elements, role = weight.elements, weight.role
+        if role in _BIASES:
             biases += elements
-        elif counts(weight):
+        elif role not in _UNCHANGED:
             multiplied += elements
         if weight.trainable:
             params += elements
     return multiplied, biases, params
 
 
-def _work(node: Node) -> tuple[int, int, int, int]:
-    """MACs, FLOPs, memory and activations of a node, as `NodeCost` has them."""
-    elements = sum(t.elements for t in node.output_types)
-    memory = elements if node.op.new_volume(node.input_types) else 0
-    return node.macs, node.op.flops(node.input_types, node.output_types), memory, elements
+#: Roles of weights that training leaves alone, and of those that are added.
+_UNCHANGED = frozenset(("running_mean", "running_var", "constant"))
+_BIASES = frozenset(("bias", "norm_bias"))
 
 
 def counts(weight: Weight) -> bool:
     """Whether a weight is one that training could change: no running statistics, no constants."""
-    return weight.role not in ("running_mean", "running_var", "constant")
+    return weight.role not in _UNCHANGED
 
 
 def is_bias(weight: Weight) -> bool:
     """Whether a weight is added rather than multiplied."""
-    return weight.role in ("bias", "norm_bias")
+    return weight.role in _BIASES
 
 
 def flops(graph: Graph) -> int:
     """Floating-point operations for one image."""
-    return sum(node.op.flops(node.input_types, node.output_types) for node in graph.nodes)
+    return sum([work.flops for work in graph.work])
 
 
 def receptive_fields(graph: Graph) -> Mapping[Value, Field | None]:
@@ -121,20 +105,30 @@ def receptive_fields(graph: Graph) -> Mapping[Value, Field | None]:
     for value in graph.inputs.values():
         ones = (1,) * max(value.type.rank - 1, 0)
         fields[value] = Field(ones, ones) if ones else None
+    # Layers that are alike share their op and type.
+    behind: dict[tuple[int, int, Field], Field | None] = {}
     for node in graph.nodes:
-        flowing = node.inputs if node.op.arity is None else node.inputs[:1]
-        seen = [fields.get(value) for value in flowing if value.weight is None]
-        before = seen[0] if len(seen) == 1 else _largest(seen)
-        field = before if before is None or node.op.elementwise else _through(node, before)
+        op, first = node.op, node.inputs[0]
+        if op.arity is None:
+            field = _largest([fields.get(value) for value in node.inputs if value.weight is None])
+        else:
+            field = fields.get(first) if first.weight is None else None
+        if field is not None and not op.elementwise:
+            like = (id(op), id(first.type), field)
+            if like not in behind:
+                behind[like] = _through(node, field)
+            field = behind[like]
         for value in node.outputs:
             fields[value] = field
     return fields
 
 
 def _largest(fields: list[Field | None]) -> Field | None:
-    known = [field for field in fields if field is not None]
-    if len(known) < len(fields) or len({len(field.size) for field in known}) != 1:
+    known = [field for field in dict.fromkeys(fields) if field is not None]
+    if None in fields or len({len(field.size) for field in known}) != 1:
         return None
+    if len(known) == 1:
+        return known[0]
     return Field(
         tuple(map(max, zip(*(field.size for field in known), strict=True))),
         tuple(map(max, zip(*(field.jump for field in known), strict=True))),

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, ClassVar, Self
 
 from compiler.elsewhere import argument_advice
@@ -432,25 +433,22 @@ class Declared:
     last: ClassVar[str] = ""
 
     @classmethod
+    @cache
     def args(cls) -> tuple[Arg, ...]:
         """The arguments in order, positional ones first."""
-        cached = cls.__dict__.get("_args")
-        if cached is None:
-            cached = tuple(
-                Arg(
-                    name,
-                    f.metadata["kind"],
-                    f.metadata["doc"],
-                    f.metadata["positional"],
-                    f.default is REQUIRED,
-                    None if f.default is REQUIRED else f.default,
-                )
-                for name, f in fields(cls).items()
-                if "kind" in f.metadata
+        found = [
+            Arg(
+                name,
+                f.metadata["kind"],
+                f.metadata["doc"],
+                f.metadata["positional"],
+                f.default is REQUIRED,
+                None if f.default is REQUIRED else f.default,
             )
-            cached = tuple(sorted(cached, key=lambda a: (not a.positional, a.name == cls.last)))
-            cls._args = cached  # type: ignore[attr-defined]
-        return cached
+            for name, f in fields(cls).items()
+            if "kind" in f.metadata
+        ]
+        return tuple(sorted(found, key=lambda a: (not a.positional, a.name == cls.last)))
 
     @classmethod
     def signature(cls) -> str:

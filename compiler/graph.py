@@ -141,6 +141,26 @@ class Weight:
         return count
 
 
+class Work(NamedTuple):
+    """What a node costs, for one image.
+
+    `memory` are the numbers of a new volume, 0 for what works in place; `activations` those of the
+    results, in place or not.
+    """
+
+    macs: int
+    flops: int
+    memory: int
+    activations: int
+
+    @staticmethod
+    def of(node: Node) -> Work:
+        op, inputs, outputs = node.op, node.input_types, node.output_types
+        elements = sum([t.elements for t in outputs])
+        memory = elements if op.new_volume(inputs) else 0
+        return Work(op.macs(inputs, outputs), op.flops(inputs, outputs), memory, elements)
+
+
 @unique
 class Graph:
     """A model, evaluated.
@@ -187,12 +207,26 @@ class Graph:
     @cached_property
     def params(self) -> int:
         """Trainable numbers: no running statistics, no constants, nothing frozen."""
-        return sum(w.elements for w in self.weights.values() if w.trainable)
+        return sum([w.elements for w in self.weights.values() if w.trainable])
+
+    @cached_property
+    def work(self) -> tuple[Work, ...]:
+        """What each of `nodes` costs, in their order."""
+        known: dict[tuple[int, ...], Work] = {}
+        works = []
+        for node in self.nodes:
+            # Layers that are alike share their op and types: what one costs is worked out once.
+            like = (id(node.op), *[id(v.type) for v in node.inputs], *[id(v.type) for v in node.outputs])
+            work = known.get(like)
+            if work is None:
+                work = known[like] = Work.of(node)
+            works.append(work)
+        return tuple(works)
 
     @cached_property
     def macs(self) -> int:
         """Multiply-accumulates for one image (one row of every input)."""
-        return sum(node.macs for node in self.nodes)
+        return sum([work.macs for work in self.work])
 
     @cached_property
     def memory(self) -> int:
@@ -202,8 +236,8 @@ class Graph:
         What works number by number writes over its input (activations, batchnorm, dropout), and views
         (flatten, reshape, identity) take nothing: see `Op.new_volume`.  Times 4 it is bytes of float32.
         """
-        results = (v for node in self.nodes if node.op.new_volume(node.input_types) for v in node.outputs)
-        return sum(v.type.elements for v in (*self.inputs.values(), *results))
+        inputs = sum([value.type.elements for value in self.inputs.values()])
+        return inputs + sum([work.memory for work in self.work])
 
     @cached_property
     def largest(self) -> int:

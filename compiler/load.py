@@ -130,14 +130,7 @@ def load(
     errors = [d for d in found if d.is_error]
     if errors or evaluation.graph is None:
         raise SpecError(in_order(errors, opened))
-    graph = _read_from(evaluation.graph, opened.paths)
-    return graph.with_training if training else graph
-
-
-def _read_from(graph: Graph, paths: tuple[str, ...]) -> Graph:
-    """The graph, and the one for training, with the files that they were read from."""
-    inner = graph.training_graph
-    return replace(graph, files=paths, training_graph=inner and replace(inner, files=paths))
+    return evaluation.graph.with_training if training else evaluation.graph
 
 
 def evaluate(
@@ -166,7 +159,7 @@ def evaluate(
         run.failed = True
     if run.failed:
         return Evaluation(None, tuple(run.diagnostics))
-    return evaluate_model(target, given, limits)
+    return evaluate_model(target, given, limits, opened.paths)
 
 
 def _target(opened: Opened) -> Target:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from compiler import cost
 from compiler.declare import Arg, Axis, BadValue, Context, Pads, PerAxis, Tensor, show
@@ -21,8 +21,7 @@ from compiler.ops.reshape import Flatten
 from spec_lang.frozen import frozen
 
 
-@frozen
-class Row:
+class Row(NamedTuple):
     """One line: an input, a raw weight, or a layer.
 
     `shape` is [C, H, W] without the batch.  `memory` counts numbers, 0 for what works in place;
@@ -121,10 +120,7 @@ def short(count: int) -> str:
 def summarise(graph: Graph) -> Summary:
     """The summary of a graph."""
     full = graph.with_training
-    names = {id(value): name for name, value in full.inputs.items()}
-    for node in full.nodes:
-        for value in node.outputs:
-            names[id(value)] = value.name or node.name
+    names = _names(full)
     rows = [
         Row(name, "input", v.shape, formula(v.type), v.type.elements, kind="input")
         for name, v in graph.inputs.items()
@@ -143,48 +139,69 @@ def summarise(graph: Graph) -> Summary:
         for weight in graph.weights.values()
         if weight.layer == "weight"
     ]
-    texts: dict[tuple[int, ...], tuple[str, str, str]] = {}
-    for one in cost.costs(full):
-        node = one.node
-        # Layers that are alike share their op and type.  With several inputs the text may name them, and
-        # the formula of a fully connected layer looks at what is in front of it.
-        lonely = len(node.inputs) > 1 or isinstance(node.op, Fc)
-        like = (id(node),) if lonely else (id(node.op), id(node.inputs[0].type))
-        if like not in texts:
-            weights = _weights_formula(full, node) if one.weights else ""
-            texts[like] = layer_text(node, names), formula(node.output.type), weights
-        text, volume, weights = texts[like]
-        runs = graph.training or not node.training
+    texts: dict[tuple[int, int], str] = {}
+    volumes: dict[int, str] = {}
+    formulas: dict[tuple[int, ...], str] = {}
+    for node, macs, flops, memory, _, weights, biases, params, field in cost.costs(full):
+        op, type = node.op, node.outputs[0].type
+        # Layers that are alike share their op, and only arguments that are tensors tell them apart.
+        like = (id(node), 0) if op.tensor_args() else (id(op), node.inputs[0].type.rank)
+        text = texts.get(like)
+        if text is None:
+            text = texts[like] = layer_text(node, names)
+        if node.training and not graph.training:
+            macs = flops = memory = 0
+        volume = multiplied = ""
+        if memory:
+            volume = volumes.get(id(type)) or volumes.setdefault(id(type), formula(type))
+        if weights:
+            shape = full.weights[node.weights["weight"]].shape
+            if isinstance(op, Fc) and op.axis is None and len(shape) == 2:
+                multiplied = f"{formula(_in_front(full, node) or TensorType(shape[1:]))}*{shape[0]}"
+            else:
+                multiplied = formulas.get(shape) or formulas.setdefault(shape, _weights_formula(shape))
+        size, jump = field or (None, None)
         rows.append(
             Row(
                 node.name,
                 text,
-                node.output.shape,
-                volume if one.memory and runs else "",
-                one.memory if runs else 0,
-                weights if one.weights else "",
-                one.weights,
-                one.biases,
-                one.params,
-                one.macs if runs else 0,
-                one.flops if runs else 0,
-                one.field.size if one.field else None,
-                one.field.jump if one.field else None,
+                type.shape,
+                volume,
+                memory,
+                multiplied,
+                weights,
+                biases,
+                params,
+                macs,
+                flops,
+                size,
+                jump,
                 node.training,
-                node.op.name,
+                op.name,
             )
         )
     return Summary(
         graph.name,
         tuple(rows),
         graph.params,
-        sum(row.weights for row in rows),
-        sum(row.biases for row in rows),
+        sum([row.weights for row in rows]),
+        sum([row.biases for row in rows]),
         graph.macs,
-        sum(row.flops for row in rows),
+        sum([row.flops for row in rows]),
         graph.memory,
         tuple(f"{name} = {graph.inputs[at].shape[axis]}" for name, ((at, axis), *_) in graph.free.items()),
     )
+
+
+def _names(graph: Graph) -> dict[int, str]:
+    """What each value is called, by its identity: only arguments that are tensors name one."""
+    if not any(node.op.tensor_args() for node in graph.nodes):
+        return {}
+    names = {id(value): name for name, value in graph.inputs.items()}
+    for node in graph.nodes:
+        for value in node.outputs:
+            names[id(value)] = value.name or node.name
+    return names
 
 
 def formula(x: TensorType) -> str:
@@ -192,15 +209,11 @@ def formula(x: TensorType) -> str:
     return "*".join(map(str, (*x.shape[1:], *x.shape[:1]))) or "1"
 
 
-def _weights_formula(graph: Graph, node: Node) -> str:
-    """`(3*3*3)*64` for a convolution, `7*7*512*4096` for fc behind flatten, else the shape."""
-    shape = graph.weights[node.weights["weight"]].shape
+def _weights_formula(shape: tuple[int, ...]) -> str:
+    """`(3*3*3)*64` for a convolution, `512*10` for a matrix, else the number."""
     if len(shape) > 2:
         return f"({'*'.join(map(str, (*shape[2:], shape[1])))})*{shape[0]}"
-    if len(shape) == 2:
-        inner = _in_front(graph, node) if isinstance(node.op, Fc) and node.op.axis is None else None
-        return f"{formula(inner) if inner else shape[1]}*{shape[0]}"
-    return str(shape[0])
+    return "*".join(map(str, reversed(shape)))
 
 
 def _in_front(graph: Graph, node: Node) -> TensorType | None:
@@ -344,8 +357,7 @@ def as_data(summary: Summary) -> dict[str, Any]:
 
     data = asdict(summary)
     data["memory_bytes"] = summary.memory_bytes
-    for row, made in zip(summary.rows, data["rows"], strict=True):
-        made["volume"] = row.volume
+    data["rows"] = tuple([{**row._asdict(), "volume": row.volume} for row in summary.rows])
     return data
 
 

@@ -41,9 +41,15 @@ class Evaluation:
 
 
 def evaluate_model(
-    target: Target, settings: Sequence[Given] = (), limits: Limits = DEFAULT_LIMITS
+    target: Target,
+    settings: Sequence[Given] = (),
+    limits: Limits = DEFAULT_LIMITS,
+    files: tuple[str, ...] = (),
 ) -> Evaluation:
-    """Evaluate a model or variant; `settings` are parameters from outside, by name."""
+    """Evaluate a model or variant; `settings` are parameters from outside, by name.
+
+    `files` are the paths of those that it was read from.
+    """
     model, home = target.model, target.home
     builder = GraphBuilder(target.name)
     builder.root.doc = target.doc
@@ -68,7 +74,7 @@ def evaluate_model(
                 )
             body = context.scoped()
             run_body(model.body, body)
-            graph = _finish(body, target, arguments)
+            graph = _finish(body, target, arguments, files)
             if graph is not None:
                 _check_totals(context, graph, model, from_variants, settings)
     except Problem as problem:
@@ -116,7 +122,9 @@ def variant_arguments(target: Target, run: Run) -> list[Given]:
 # ---- the whole -------------------------------------------------------------------------
 
 
-def _finish(context: Context, target: Target, arguments: Mapping[str, Any]) -> Graph | None:
+def _finish(
+    context: Context, target: Target, arguments: Mapping[str, Any], files: tuple[str, ...]
+) -> Graph | None:
     run, builder = context.run, context.run.builder
     outputs = _collect_outputs(context, target.model)
     settings = _train_settings(target.train, run)
@@ -136,6 +144,7 @@ def _finish(context: Context, target: Target, arguments: Mapping[str, Any]) -> G
         doc=target.doc,
         source_name=source.name,
         source_text=source.text,
+        files=files,
         training=True,
     )
     return without_training(replace(built, weights=weights), run.sections.training_outputs)

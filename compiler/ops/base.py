@@ -8,6 +8,7 @@ one per weight use in convolutions and fully connected layers, nothing elsewhere
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, ClassVar, Self
 
 from compiler.declare import Context, Declared, Fault, Flag, Given, Tensor, arg
@@ -189,6 +190,7 @@ class Op(Declared):
         return None
 
     @classmethod
+    @cache
     def tensor_args(cls) -> tuple[str, ...]:
         """The names of arguments that are tensors, in order; they follow the flowing inputs."""
         return tuple(a.name for a in cls.args() if isinstance(a.kind, Tensor))
