@@ -39,14 +39,13 @@ def prepared(test: str, places: Mapping[str, int]) -> Callable[[], Any] | None:
     given: dict[str, Any] = {}
     for mark in getattr(function, "pytestmark", ()):
         if mark.name == "parametrize":
-            arguments = mark.args[0]
+            arguments, values = mark.args[0], list(mark.args[1])
             called = arguments.replace(" ", "").split(",") if isinstance(arguments, str) else list(arguments)
-            if not places.get(called[0], len(mark.args[1])) < len(mark.args[1]):
-                return None
-            value = mark.args[1][places[called[0]]]
-            values = value.values if isinstance(value, type(pytest.param())) else value
-            single = len(called) == 1 and values is value
-            given.update({called[0]: value} if single else zip(called, values, strict=True))
+            value = values[places[called[0]]]
+            if isinstance(value, type(pytest.param())):
+                given.update(zip(called, value.values, strict=True))
+            else:
+                given.update({called[0]: value} if len(called) == 1 else zip(called, value, strict=True))
         elif mark.name != "long":
             return None
     if hasattr(function, "hypothesis") or set(inspect.signature(function).parameters) != set(given):
@@ -59,10 +58,14 @@ def first_failure(tests: Sequence[str], places: Mapping[str, Mapping[str, int]])
     for test in tests:
         try:
             call = prepared(test, places[test])
-            if call is not None:
-                call()
+        except Exception:  # A mutant that cannot be imported, say: pytest will tell.
+            continue
+        if call is None:
+            continue
+        try:
+            call()
         except pytest.skip.Exception:
             continue
-        except Exception:
+        except (Exception, pytest.fail.Exception):
             return test
     return ""

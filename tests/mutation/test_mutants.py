@@ -118,18 +118,27 @@ def test_text_that_is_copied_is_known_by_the_function_and_its_line() -> None:
 
 def test_a_test_is_called_with_the_parameters_of_its_id_or_left_to_pytest() -> None:
     worked = "tests/compiler/test_shapes.py::test_worked_cases[window0-sizes0]"
+    here = "tests/mutation/test_mutants.py"
     assert first_failure([worked], {worked: {"window": 2, "sizes": 2}}) == ""
-    assert prepared(worked, {"window": 99, "sizes": 99}) is None  # no such place
-    case = "tests/compiler/ops/test_cases.py::test_every_row_has_the_shape_that_it_says[x]"
-    call = prepared(case, {"case": 0})
-    assert call is not None and call() is None
     assert (
-        prepared(
-            "tests/mutation/test_mutants.py::test_a_server_answers_for_mutants_and_leaves_nothing_of_them", {}
-        )
-        is None
+        first_failure([worked], {worked: {"window": 99, "sizes": 99}}) == ""
+    )  # no such place: pytest's affair
+    call = prepared(
+        "tests/compiler/ops/test_cases.py::test_every_row_has_the_shape_that_it_says[x]", {"case": 0}
     )
-    assert prepared("tests/mutation/test_by_hand.py::test_every_mistake_is_noticed", {}) is not None
+    assert call is not None and call() is None
+    assert prepared(f"{here}::test_a_server_answers_for_mutants_and_leaves_nothing_of_them", {}) is None
+    for place, fails in ((0, True), (1, False), (2, True)):
+        test = f"{here}::sample_of_a_test[x]"
+        assert first_failure([test], {test: {"name": place}}) == (test if fails else "")
+
+
+@pytest.mark.parametrize("name", {"wrong": 1, "right": 2, "nothing raised": 3})
+def sample_of_a_test(name: str) -> None:
+    if name == "nothing raised":
+        with pytest.raises(ValueError):
+            pass
+    assert name != "wrong"
 
 
 def test_every_file_belongs_to_one_module_with_tests() -> None:
