@@ -105,8 +105,8 @@ def receptive_fields(graph: Graph) -> Mapping[Value, Field | None]:
     for value in graph.inputs.values():
         ones = (1,) * max(value.type.rank - 1, 0)
         fields[value] = Field(ones, ones) if ones else None
-    # Layers that are alike share their op and type.
-    behind: dict[tuple[int, int, Field], Field | None] = {}
+    # Layers that are alike share their op; of their input it sees the spatial extents.
+    behind: dict[tuple[int, tuple[int, ...], Field], Field | None] = {}
     for node in graph.nodes:
         op, first = node.op, node.inputs[0]
         if op.arity is None:
@@ -114,7 +114,7 @@ def receptive_fields(graph: Graph) -> Mapping[Value, Field | None]:
         else:
             field = fields.get(first) if first.weight is None else None
         if field is not None and not op.elementwise:
-            like = (id(op), id(first.type), field)
+            like = (id(op), first.type.shape[1:], field)
             if like not in behind:
                 behind[like] = _through(node, field)
             field = behind[like]

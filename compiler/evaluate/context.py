@@ -12,6 +12,7 @@ from compiler.evaluate.problems import Exhausted, Poisoned, Problem
 from compiler.evaluate.values import BlockValue, Env, SharedValue, TensorArray, Unknown
 from compiler.graph import GraphBuilder, Scope, Typing, Value
 from compiler.ops import OPS
+from compiler.ops.base import Op, TensorType
 from spec_lang import syntax as ast
 from spec_lang.diagnostics import Diagnostic, Label
 from spec_lang.frozen import field, record, replace
@@ -66,7 +67,12 @@ class Run:
         self.unmet = False
         self.paths = Paths()
         self.names = 0
-        self.typings: dict[Any, Typing] = {}
+        #: What is known of a layer with its arguments for types of inputs, by their identity; they are held.
+        self.typings: dict[Any, tuple[tuple[TensorType, ...], Typing]] = {}
+        #: The types of results, one object for all that are equal.
+        self.types: dict[TensorType, TensorType] = {}
+        #: The arguments of a layer as stored for a rank, those of the last one that came of it, and that one.
+        self.bound: dict[Any, tuple[dict[str, Any], dict[str, Any], Op]] = {}
         self.calls: list[tuple[BlockValue, Span]] = []  # blocks that we are in, outermost first
         self.within = [0]  # how many blocks each of these (first the model) has applied so far
         self.sections = Sections()

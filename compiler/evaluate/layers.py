@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
 from compiler.declare import BadValue, Choice, Fault, Flag, Given, Int, PerAxis, Position, Real, Tensor, Word
 from compiler.declare import Context as Kinds
-from compiler.evaluate.context import Context
+from compiler.evaluate.context import Context, Run
 from compiler.evaluate.expressions import nothing_flows
 from compiler.evaluate.faults import explained, positional
 from compiler.evaluate.problems import Exhausted, Problem
 from compiler.evaluate.values import UNKNOWN, BlockValue, SharedValue, TensorArray, Unknown, measure
 from compiler.graph import Typing, Value
-from compiler.ops.base import Op
+from compiler.ops.base import Op, TensorType
 from spec_lang import syntax as ast
 from spec_lang.diagnostics import Label
 from spec_lang.frozen import replace
@@ -116,21 +117,43 @@ def typing_of(
             arguments.append((one.name, _exact(value)))
         else:
             arguments.append((one.name, (type(value), value)))
-    key = (op, tuple(arguments), types)
-    known = run.typings.get(key)
+    key = (op, tuple(arguments), *map(id, types))
+    _, known = run.typings.get(key, _NEW)
     if known is None:
         refuse_products(op, given)
         try:
-            bound = op.apply_to(types, given)
-            known = Typing(bound, bound.infer(types), bound.weights(types))
+            bound = _bound(op, key[1], given, types, run)
+            results = tuple([run.types.setdefault(result, result) for result in bound.infer(types)])
+            known = Typing(bound, results, bound.weights(types))
         except Fault as fault:
             raise explained(fault, given, values, span, positional(op)) from None
         for result in known.results:
             check_size(result.shape, run.limits, span, "the result")
         for weight in known.weights:
             check_size(weight.shape, run.limits, span, f"the {weight.name}")
-        run.typings[key] = known
+        run.typings[key] = types, known
     return known
+
+
+_NEW: tuple[None, None] = (None, None)
+
+
+def _bound(
+    op: type[Op], arguments: Any, given: Sequence[Given], types: tuple[TensorType, ...], run: Run
+) -> Op:
+    """As `Op.apply_to`; what rests on the arguments and the rank alone is worked out once."""
+    op.check_raw(types)
+    op.check_inputs(types)
+    rank = types[0].rank if types else 0
+    key = (op, arguments, rank)
+    known = run.bound.get(key)
+    stored = known[0] if known is not None else op.stored(given, rank)
+    prepared = op.prepare(dict(stored), types)
+    if known is not None and known[1] == prepared:
+        return known[2]
+    bound = op(**prepared)
+    run.bound[key] = (stored, prepared, bound)
+    return bound
 
 
 def _exact(value: Any) -> tuple[Any, Any]:
@@ -142,11 +165,10 @@ def _exact(value: Any) -> tuple[Any, Any]:
 
 def check_size(shape: Sequence[int], limits: Limits, span: Span, what: str) -> None:
     """No extent and no tensor beyond the limits, before anybody allocates it."""
-    count = 1
-    for extent in shape:
-        if extent > limits.dimension:
-            raise Problem("E414", f"{what} has an extent of {extent:,}; at most {limits.dimension:,}", span)
-        count *= extent
+    if max(shape, default=0) > limits.dimension:
+        extent = next(extent for extent in shape if extent > limits.dimension)
+        raise Problem("E414", f"{what} has an extent of {extent:,}; at most {limits.dimension:,}", span)
+    count = math.prod(shape)
     if count > limits.elements:
         raise Problem("E415", f"{what} has {count:,} elements; at most {limits.elements:,}", span)
 
@@ -227,19 +249,18 @@ _NO_NUMBERS = (Value, TensorArray, BlockValue, SharedValue)
 
 def refuse_products(op: type[Op], given: Sequence[Given]) -> None:
     """`conv(64, 3*3)` is 9 to arithmetic and 3x3 to its writer."""
-    order = positional(op)
-    kinds = {a.name: a.kind for a in op.args()}
     for i, one in enumerate(given):
-        name = one.name or (order[i] if i < len(order) else None)
         expr = getattr(one.place, "value", None)
         if (
-            name is not None
-            and isinstance(kinds.get(name), PerAxis)
-            and isinstance(expr, ast.Binary)
-            and expr.operator == "*"
-            and isinstance(expr.left, ast.Int)
-            and isinstance(expr.right, ast.Int)
+            not isinstance(expr, ast.Binary)
+            or expr.operator != "*"
+            or not isinstance(expr.left, ast.Int)
+            or not isinstance(expr.right, ast.Int)
         ):
+            continue
+        order = positional(op)
+        name = one.name or (order[i] if i < len(order) else None)
+        if any(a.name == name and isinstance(a.kind, PerAxis) for a in op.args()):
             a, b = expr.left.value, expr.right.value
             raise Problem(
                 "E316",

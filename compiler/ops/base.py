@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any, ClassVar, Self
 
 from compiler.declare import Context, Declared, Fault, Flag, Given, Tensor, arg
-from spec_lang.frozen import frozen, replace
+from spec_lang.frozen import frozen
 
 BATCH = "batch"
 
@@ -67,9 +67,8 @@ class TensorType:
 
     def with_shape(self, shape: Sequence[int], free: Sequence[bool] | None = None) -> TensorType:
         """The same rows and dtype with another shape (nothing free unless said)."""
-        return replace(
-            self, shape=tuple(shape), free=tuple(free) if free is not None else (False,) * len(shape)
-        )
+        free = tuple(free) if free is not None else (False,) * len(shape)
+        return TensorType(tuple(shape), free, self.rows, self.dtype)
 
     def __str__(self) -> str:
         return "[" + ", ".join(map(str, self.shape)) + "]"
@@ -129,12 +128,14 @@ class Op(Declared):
         a short form for `Given(name, value)`.  Raises `Fault`.
         """
         given = [*given, *(Given(k, v) for k, v in named.items())]
-        first = inputs[0] if inputs else TensorType(())
         cls.check_raw(inputs)
         cls.check_inputs(inputs)
-        context = Context(spatial=max(first.rank - 1, 0), rank=first.rank)
-        stored = cls.normalised(cls.match(given), context)
-        return cls(**cls.prepare(stored, inputs))
+        return cls(**cls.prepare(cls.stored(given, inputs[0].rank if inputs else 0), inputs))
+
+    @classmethod
+    def stored(cls, given: Sequence[Given], rank: int) -> dict[str, Any]:
+        """The arguments as they are stored, but for what `prepare` does.  Raises `Fault`."""
+        return cls.normalised(cls.match(given), Context(spatial=max(rank - 1, 0), rank=rank))
 
     @classmethod
     def check_raw(cls, inputs: Sequence[TensorType]) -> None:

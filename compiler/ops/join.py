@@ -251,15 +251,13 @@ class Concat(_Join):
     axis: int = arg(Axis(), "the axis along which they follow one another", default=Word("channels"))
 
     def infer(self, inputs: Sequence[TensorType]) -> tuple[TensorType, ...]:
-        first = inputs[0]
+        axis, first = self.axis, inputs[0].shape
+        before, after = first[:axis], first[axis + 1 :]
         for position, x in enumerate(inputs):
-            same = x.rank == first.rank and all(
-                a == b for i, (a, b) in enumerate(zip(first.shape, x.shape, strict=True)) if i != self.axis
-            )
-            if not same:
-                raise _differ(self.name, inputs, 0, position, "E307", self.axis)
-        shape = list(first.shape)
-        shape[self.axis] = sum(x.shape[self.axis] for x in inputs)
+            other = x.shape
+            if len(other) != len(first) or other[:axis] != before or other[axis + 1 :] != after:
+                raise _differ(self.name, inputs, 0, position, "E307", axis)
+        shape = (*before, sum([x.shape[axis] for x in inputs]), *after)
         return (
             self.result(inputs, shape, [any(flags) for flags in zip(*(x.free for x in inputs), strict=True)]),
         )

@@ -73,7 +73,7 @@ class Sliding(Op):
 
     def output_sizes(self, x: TensorType) -> tuple[int, ...]:
         """The spatial sizes of the result, unchecked."""
-        padded = any(p for pair in self.pad for p in pair)
+        padded = any(map(any, self.pad))
         return tuple(
             shapes.output_size(i, k, s, begin, end, self.round, padded)
             for i, k, s, (begin, end) in zip(x.spatial, self.extents, self.stride, self.pad, strict=True)
@@ -151,13 +151,13 @@ class Sliding(Op):
 
     def _check_exact(self, x: TensorType) -> None:
         cases = list(zip(x.spatial, self.extents, self.stride, self.pad, strict=True))
+        if all(shapes.fits(i, k, s, begin, end) for i, k, s, (begin, end) in cases):
+            return
         lost = [
             0 if shapes.fits(i, k, s, begin, end) else shapes.remainder(i, k, s, begin, end) - end
             for i, k, s, (begin, end) in cases
         ]
         bad = [axis for axis, count in enumerate(lost) if count]
-        if not bad:
-            return
         it = "it" if sum(lost) == 1 else "them"
         sizes = [
             i if not n else i + s - shapes.remainder(i, k, s, begin, end)
