@@ -6,6 +6,7 @@ import linecache
 import types
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -53,13 +54,21 @@ class NumpyBackend(Backend):
         return NumpyTrainer(graph, weights, settings, seed)
 
 
+#: The classes of graphs that are in use: writing and compiling a large file takes longer than running it.
+_CLASSES: WeakKeyDictionary[Graph, type[Any]] = WeakKeyDictionary()
+
+
 def generated_class(graph: Graph) -> type[Any]:
     """The class of the generated file, in a module of its own that nothing else can import."""
+    known = _CLASSES.get(graph)
+    if known is not None:
+        return known
     source, name = module_source(graph), f"<generated {file_name(graph)}>"
     module = types.ModuleType(file_name(graph).removesuffix(".py"))
     exec(compile(source, name, "exec", dont_inherit=True), module.__dict__)
     linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)  # for tracebacks
     made: type[Any] = getattr(module, class_name(graph))
+    _CLASSES[graph] = made
     return made
 
 

@@ -8,6 +8,7 @@ import sys
 import types
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -28,16 +29,24 @@ DTYPES = {"float32": torch.float32, "float64": torch.float64}
 LARGE = 2_000_000
 
 
+#: The modules of graphs that are in use, so that a large file is written once.
+_MODULES: WeakKeyDictionary[Graph, types.ModuleType] = WeakKeyDictionary()
+
+
 def generated(graph: Graph) -> types.ModuleType:
     """The generated file as a module.
 
     It is known to `sys.modules` under a name made of its content, since `torch.compile` and
     `pickle` look classes up there.
     """
+    known = _MODULES.get(graph)
+    if known is not None:
+        return known
     source = source_of(graph)
     name = f"cnnc_generated_{hashlib.sha256(source.encode()).hexdigest()[:16]}"
     known = sys.modules.get(name)
     if known is not None:
+        _MODULES[graph] = known
         return known
     made = types.ModuleType(name)
     file = f"<generated {file_name(graph)} {name[-16:]}>"
@@ -48,6 +57,7 @@ def generated(graph: Graph) -> types.ModuleType:
         del sys.modules[name]
         raise
     linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)  # for tracebacks
+    _MODULES[graph] = made
     return made
 
 
