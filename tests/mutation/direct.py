@@ -37,17 +37,17 @@ def prepared(test: str, places: Mapping[str, int]) -> Callable[[], Any] | None:
         return None
     function = getattr(importlib.import_module(file.removesuffix(".py").replace("/", ".")), names[0])
     given: dict[str, Any] = {}
-    for mark in getattr(function, "pytestmark", ()):
-        if mark.name == "parametrize":
-            arguments, values = mark.args[0], list(mark.args[1])
-            called = arguments.replace(" ", "").split(",") if isinstance(arguments, str) else list(arguments)
-            value = values[places[called[0]]]
-            if isinstance(value, type(pytest.param())):
-                given.update(zip(called, value.values, strict=True))
-            else:
-                given.update({called[0]: value} if len(called) == 1 else zip(called, value, strict=True))
-        elif mark.name != "long":
-            return None
+    marks = getattr(function, "pytestmark", [])
+    if [mark.name for mark in marks] == ["parametrize"]:  # of several, pytest counts the combinations
+        arguments, values = marks[0].args[0], list(marks[0].args[1])
+        called = arguments.replace(" ", "").split(",") if isinstance(arguments, str) else list(arguments)
+        value = values[places[called[0]]]
+        if isinstance(value, type(pytest.param())):
+            given.update(zip(called, value.values, strict=True))
+        else:
+            given.update({called[0]: value} if len(called) == 1 else zip(called, value, strict=True))
+    elif marks:
+        return None
     if hasattr(function, "hypothesis") or set(inspect.signature(function).parameters) != set(given):
         return None
     return lambda: function(**given)
