@@ -75,7 +75,8 @@ PER_OUTPUT = {
     "relu": 1, "relu6": 2, "leakyrelu": 2, "prelu": 2, "elu": 3, "selu": 4, "gelu": 5, "silu": 4, "mish": 5,
     "hardswish": 5, "hardsigmoid": 4, "sigmoid": 4, "tanh": 1, "softplus": 3, "softmax": 5, "logsoftmax": 5,
     "batchnorm": 2, "l2norm": 4,
-    "flatten": 0, "reshape": 0, "permute": 0, "select": 0, "slice": 0, "pad": 0, "identity": 0, "concat": 0,
+    "flatten": 0, "reshape": 0, "permute": 0, "channelshuffle": 0, "select": 0, "slice": 0, "pad": 0,
+    "identity": 0, "concat": 0,
 }  # fmt: skip
 PER_INPUT = {"globalavgpool": 1, "globalmaxpool": 1, "reduce": 1}
 

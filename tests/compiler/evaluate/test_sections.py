@@ -23,14 +23,14 @@ def test_inputs_have_shapes_free_extents_and_rows_of_their_own():
     image, boxes = made.inputs.values()
     assert image.type.free == (False, True, True) and image.shape == (3, 32, 48)
     assert boxes.type.rows == "boxes" and boxes.shape == (4,)
-    assert made.free == {"H": ("image", 1), "W": ("image", 2)}
+    assert made.free == {"H": (("image", 1),), "W": (("image", 2),)}
     assert made.outputs["a"].type.free == (False, True, True)
     assert made.outputs["b"].type.rows == "boxes"
 
 
 def test_one_name_of_an_extent_is_one_extent_of_every_input():
     made = graph(model("input a: [3, H = 32, W = 32]", "input b: [3, H = 32, V = 32]", "concat(a, b)"))
-    assert made.free == {"H": ("a", 1), "W": ("a", 2), "V": ("b", 2)}
+    assert made.free == {"H": (("a", 1), ("b", 1)), "W": (("a", 2),), "V": (("b", 2),)}
 
 
 def test_extents_may_be_computed():

@@ -156,7 +156,7 @@ ROWS = [
         "{'fc1.weight': torch.ones(1, 64).expand(3, 64), 'fc1.bias': torch.ones(3)}"), "E518"),
     torch("an empty tensor with an extent of 2^60", files.torch_file(
         "{'fc1.weight': torch.empty(0, 2**60), 'fc1.bias': torch.ones(3)}"), "E512"),
-    torch("a name that is half a character", files.torch_file(
+    torch("a name of a pickle that is half a character", files.torch_file(
         "{'\\ud800\\n': torch.ones(3, 64), 'fc1.bias': torch.ones(3)}"), "E510 E511"),
     torch("truths for weights", files.torch_file(
         "{'fc1.weight': torch.ones(3, 64, dtype=torch.bool), 'fc1.bias': torch.ones(3)}"), "E513"),
