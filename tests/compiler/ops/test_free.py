@@ -92,6 +92,7 @@ def test_a_layer_takes_these_extents_free_and_says_what_becomes_of_them(
 JOINS: tuple[tuple[str, tuple[tuple[int, ...], ...], tuple[tuple[int, ...], ...]], ...] = (
     # shapes, and the axes of each that are free
     ("add", ((4, 9, 14), (4, 9, 14)), ((1, 2), (1, 2))),
+    ("add", ((4, 2, 14), (4, 2, 14)), ((1,), (1,))),
     ("multiply", ((4, 9, 14), (4, 1, 1)), ((1, 2), ())),
     ("multiply", ((4, 1, 1), (4, 9, 14)), ((), (2,))),
     ("maximum", ((4, 9, 14), (4, 9, 14)), ((1,), (1,))),
