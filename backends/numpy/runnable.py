@@ -12,6 +12,7 @@ import numpy as np
 
 from backends.base import Backend, BackendError, Gradients, Runnable, Trainer
 from backends.inputs import check_inputs, check_training, check_weights, trained
+from backends.inspection import checked
 from backends.numpy.emit import EMITTERS
 from backends.numpy.emit.module import class_name, file_name, module_source
 from compiler.graph import Graph
@@ -35,7 +36,7 @@ class NumpyBackend(Backend):
     def generate(self, graph: Graph, weights: Mapping[str, Array] | None = None) -> dict[str, str | bytes]:
         """`{"<model>.py": source}`; weights come in when the model is made, so they do not matter here."""
         self.check(graph.with_training)
-        return {file_name(graph): module_source(graph)}
+        return {file_name(graph): checked(module_source(graph), self.name)}
 
     def load(self, graph: Graph, weights: Mapping[str, Array], dtype: str = "float32") -> NumpyRunnable:
         self.check(graph.with_training, dtype)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from backends.base import Backend, Runnable, Trainer, not_installed
+from backends.inspection import checked
 from backends.torch.emit import EMITTERS, file_name, source_of
 from compiler.graph import Graph
 from compiler.ops.base import Op
@@ -31,7 +32,7 @@ class TorchBackend(Backend):
     def generate(self, graph: Graph, weights: Mapping[str, Array] | None = None) -> dict[str, str | bytes]:
         """`{"<model>.py": source}`; weights come in when the model is made, so they do not matter here."""
         self.check(graph.with_training)
-        return {file_name(graph): source_of(graph)}
+        return {file_name(graph): checked(source_of(graph), self.name)}
 
     def load(self, graph: Graph, weights: Mapping[str, Array], dtype: str = "float32") -> Runnable:
         self.check(graph.with_training, dtype)
