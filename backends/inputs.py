@@ -69,6 +69,13 @@ def check_inputs(graph: Graph, inputs: Mapping[str, NDArray[Any]]) -> dict[str, 
     return rows
 
 
+def as_arrays(inputs: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+    """The inputs as NumPy arrays; E606 for what is no mapping."""
+    if not isinstance(inputs, Mapping):
+        raise _misfit(f"inputs are a mapping from name to array, not a {type(inputs).__name__}")
+    return {name: np.asarray(array) for name, array in inputs.items()}
+
+
 def check_room(graph: Graph, rows: int) -> None:
     """Refuse a network whose largest tensor alone would not fit (E450, E451), before it is computed."""
     size = graph.largest * rows * 4
@@ -77,15 +84,24 @@ def check_room(graph: Graph, rows: int) -> None:
 
 
 def check_weights(graph: Graph, weights: Mapping[str, Any]) -> None:
-    """E608 for all weights that are missing or of another shape.
+    """E608 for all weights that are missing, no arrays of real numbers, or of another shape.
 
     Those of training may be missing, unless the graph is the one with training in it.
     """
+    if not isinstance(weights, Mapping):
+        raise BackendError(Diagnostic("E608", "weights are a mapping from name to array, "
+                                              f"not a {type(weights).__name__}"))
     problems = []
     for name, weight in graph.weights.items():
         if name not in weights:
             if not weight.training or graph.with_training is graph:
                 problems.append(_missing(weight))
+            continue
+        kind = getattr(weights[name], "dtype", None)
+        if kind is None or getattr(kind, "kind", "f") not in "fiub":
+            held = f"a {type(weights[name]).__name__}" if kind is None else f"an array of {kind}"
+            problems.append(Diagnostic("E608", f"the weight `{name}` is {held}, not an array of real numbers",
+                                       weight.span))
         elif tuple(np.shape(weights[name])) != weight.shape:
             problems.append(Diagnostic(
                 "E608", f"the weight `{name}` is {list(np.shape(weights[name]))}, not {list(weight.shape)}",

@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from backends.base import Backend, BackendError, Gradients, Runnable, Trainer
-from backends.inputs import check_inputs, check_training, check_weights, trained
+from backends.inputs import as_arrays, check_inputs, check_training, check_weights, trained
 from backends.inspection import checked
 from backends.numpy.emit import EMITTERS
 from backends.numpy.emit.module import class_name, file_name, module_source
@@ -146,7 +146,7 @@ class NumpyRunnable(Runnable):
         return len(self.graph.with_training.outputs) > 1
 
     def _forward(self, inputs: Mapping[str, Array], training: bool, keep: bool) -> dict[str, Array]:
-        arrays = {name: np.asarray(array) for name, array in inputs.items()}
+        arrays = as_arrays(inputs)
         graph = self.graph.with_training if training else self.graph
         check_inputs(graph, arrays)
         if training:

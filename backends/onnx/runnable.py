@@ -10,7 +10,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from backends.base import BackendError, Runnable
-from backends.inputs import check_inputs, check_weights
+from backends.inputs import as_arrays, check_inputs, check_weights
 from backends.onnx.model import build
 from compiler.graph import Graph
 from spec_lang.diagnostics import Diagnostic
@@ -32,7 +32,7 @@ class OnnxRunnable(Runnable):
     def run(self, inputs: Mapping[str, NDArray[Any]], *, training: bool = False) -> dict[str, NDArray[Any]]:
         if training:
             raise BackendError(Diagnostic("E602", "the backend `onnx` only infers: it has no training mode"))
-        arrays = {name: np.asarray(array) for name, array in inputs.items()}
+        arrays = as_arrays(inputs)
         check_inputs(self.graph, arrays)
         return run(self._session, {name: np.asarray(array, np.float32) for name, array in arrays.items()})
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from backends.base import BackendError, Gradients, Runnable
-from backends.inputs import check_inputs, check_training, check_weights, trained
+from backends.inputs import as_arrays, check_inputs, check_training, check_weights, trained
 from backends.torch.emit import file_name, source_of
 from compiler.graph import Graph
 from spec_lang.diagnostics import Diagnostic
@@ -104,7 +104,8 @@ def _assign(model: nn.Module, state: Mapping[str, Tensor]) -> None:
 
 def tensor_of(array: Any, dtype: torch.dtype) -> Tensor:
     """A tensor of its own with these numbers."""
-    return torch.from_numpy(np.array(array, order="C")).to(dtype)
+    own = np.array(array, order="C")
+    return torch.from_numpy(own.astype(own.dtype.newbyteorder("="), copy=False)).to(dtype)
 
 
 class TorchRunnable(Runnable):
@@ -169,7 +170,7 @@ class TorchRunnable(Runnable):
 
     def _tensors(self, inputs: Mapping[str, Array], training: bool) -> dict[str, Tensor]:
         graph = self.graph.with_training if training else self.graph
-        arrays = {name: np.asarray(array) for name, array in inputs.items()}
+        arrays = as_arrays(inputs)
         check_inputs(graph, arrays)
         if training:
             check_training(graph, arrays, self._given)

@@ -143,6 +143,9 @@ def save_weights(path: str | os.PathLike[str], weights: Mapping[str, NDArray[Any
         WeightsError: E510 to E513 for weights that do not fit the graph.
         OutputError: E9.
     """
+    import numpy as np
+
+    weights = {name: np.asarray(array) for name, array in weights.items()}
     report = match(graph, {name: (array.shape, array.dtype.name) for name, array in weights.items()})
     if not report.fits:
         raise WeightsError(report.diagnostics(os.fspath(path)))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from backends.base import BackendError, Runnable
-from backends.inputs import check_inputs, check_weights
+from backends.inputs import as_arrays, check_inputs, check_weights
 from backends.numpy.plan.build import Plan
 from backends.numpy.plan.layout import Layout, chosen
 from backends.numpy.plan.lower import concrete, lowered
@@ -78,7 +78,7 @@ class PlannedRunnable(Runnable):
                     help=("load the model without it to train",),
                 )
             )
-        arrays = {name: np.asarray(array) for name, array in inputs.items()}
+        arrays = as_arrays(inputs)
         if not all(array.size for array in arrays.values()):
             return self._without_rows(arrays)
         key = tuple((name, array.shape, array.dtype.kind) for name, array in arrays.items())
