@@ -19,6 +19,9 @@ MEMORY = 512 * 1024**2
 _CODE = re.compile(r"^error\[(E\d{3})\]: ", re.MULTILINE)
 _PLACE = re.compile(r"^error\[E\d{3}\].*\n +--> (.*)$", re.MULTILINE)
 
+#: Two busy cores count up to half as much time again for the same work.
+SLOWER = 1.5
+
 
 def test_the_table_is_as_large_as_it_should_be() -> None:
     assert len({row.name for row in ROWS}) == len(ROWS) >= 120
@@ -68,7 +71,7 @@ def test_a_bad_input_is_met_by_the_contract(row: Row, ask: Ask, tmp_path: Path) 
     assert row.says in done["out"] + err
     assert all(c.isprintable() or c == "\n" for c in done["out"] + err), err
     assert done["acts"] == []
-    assert done["cpu"] <= row.seconds and done["memory"] <= MEMORY, (done["cpu"], done["memory"])
+    assert done["cpu"] <= SLOWER * row.seconds and done["memory"] <= MEMORY, (done["cpu"], done["memory"])
     if row.seconds > 2:
         return  # the same twice more would take its time
     if row.api:
