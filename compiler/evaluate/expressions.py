@@ -37,12 +37,12 @@ _LAYERS = {name: LayerValue(op) for name, op in OPS.items()}
 
 
 #: Steps that each operator, call, name and literal costs: a step is some 0.2 microseconds.
-EXPRESSION_STEPS = 6
+EXPRESSION_STEPS = 4
 #: What a new list or tuple costs beyond its elements, and what an attribute of a tensor does.
 COLLECTION_STEPS = 10
 ATTRIBUTE_STEPS = 10
 #: What an item of a comprehension costs.
-ITEM_STEPS = 12
+ITEM_STEPS = 8
 
 
 def evaluate(expr: ast.Expr, context: Context) -> Any:

@@ -60,7 +60,7 @@ def test_layers_after_expansion():
 
 def test_steps_of_evaluation():
     text = HEAD + "let a = sum([i for i in 0..1000])\nrelu }"
-    assert codes(text, steps=30_000) == []
+    assert codes(text, steps=20_000) == []
     assert codes(text, steps=10_000) == ["E410"]
     assert DEFAULT_LIMITS.steps == 10_000_000
 
