@@ -47,12 +47,11 @@ class _Line:
 
 
 class _Span(NamedTuple):
-    """A line as it is planned: its tokens, its indentation, and that of the lines around it."""
+    """A line as it is planned: its tokens and its indentation."""
 
     start: int
     stop: int
     indent: int
-    stack: tuple[int, ...]
 
 
 @dataclass
@@ -112,11 +111,7 @@ class _Layout:
         for opener, closer in self.partner.items():
             if tokens[opener].kind == "LBRACE" and breaks[closer + 1] > breaks[opener + 1]:
                 self._open(opener, closer, part=False)
-        lines = self._lines(0, len(tokens), 0, [])
-        while lines:
-            line = lines.pop()
-            if self._width(line) > WIDTH and self._break(line):
-                lines += self._lines(line.start, line.stop, line.indent, list(line.stack))
+        self._lines(settle=True)
 
     def _open(self, opener: int, closer: int, part: bool) -> None:
         """Put what stands in braces on lines of its own."""
@@ -136,21 +131,30 @@ class _Layout:
             at = self.partner.get(at, at) + 1
         return changed
 
-    def _lines(self, start: int, stop: int, indent: int, stack: list[int]) -> list[_Span]:
-        """The lines between two tokens, as gaps are now."""
+    def _lines(self, settle: bool = False) -> list[_Span]:
+        """The lines as gaps are now; with `settle`, those that are too long are broken where there is a way.
+
+        An outer line comes before those within: where it breaks, they are indented further.
+        """
         gaps, tokens = self.gaps, self.tokens
-        result = []
-        begin, outer = start, tuple(stack)
-        for at in range(start, stop):
-            kind = tokens[at].kind
-            if at > start and (gaps[at].broken or kind == END):
-                result.append(_Span(begin, at, indent, outer))
-                begin, outer, indent = at, tuple(stack), self._indent(at, stack)
-            if kind in OPENERS:
-                stack.append(indent)
-            elif kind in CLOSERS:
-                stack.pop()
-        result.append(_Span(begin, stop, indent, outer))
+        result, stack = [], list[int]()
+        start = indent = 0
+        while start < len(tokens):
+            stop = start + 1
+            while stop < len(tokens) and not gaps[stop].broken and tokens[stop].kind != END:
+                stop += 1
+            line = _Span(start, stop, indent)
+            if settle and self._width(line) > WIDTH and self._break(line):
+                continue
+            result.append(line)
+            for token in tokens[start:stop]:
+                if token.kind in OPENERS:
+                    stack.append(indent)
+                elif token.kind in CLOSERS:
+                    stack.pop()
+            if stop < len(tokens):
+                indent = self._indent(stop, stack)
+            start = stop
         return result
 
     def _width(self, line: _Span) -> int:
@@ -193,7 +197,7 @@ class _Layout:
             closer = self.partner.get(at, at)
             at = (closer if closer < line.stop else at) + 1
         changed = False
-        room = WIDTH - self._width(_Span(line.start, line.start + 1, line.indent, ()))
+        room = WIDTH - self._width(_Span(line.start, line.start + 1, line.indent))
         begin = line.start
         base = self.tokens[line.start].kind != "_ARROW"
         for arrow, following in zip(arrows, [*arrows, line.stop][1:], strict=True):
@@ -252,7 +256,7 @@ class _Layout:
         """The whole text, when lines are settled."""
         lines: list[_Line] = []
         bottom = 0  # the line of the source on which the last thing ended
-        for start, stop, indent, _ in self._lines(0, len(self.tokens), 0, []):
+        for start, stop, indent in self._lines():
             gap = self.gaps[start]
             inside = "" if start == 0 else self.tokens[start - 1].kind
             trailing = [c for c in gap.comments if not c.own_line]

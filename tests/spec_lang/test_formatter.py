@@ -162,3 +162,13 @@ def test_every_construct_means_the_same_when_laid_out():
 def test_a_text_that_does_not_parse_is_not_laid_out():
     with pytest.raises(SpecError):
         format_source(Source("t", "model m { relu relu }"))
+
+
+def test_what_a_broken_line_indents_further_is_measured_where_it_then_stands():
+    inner = "relu -> " * 11 + "flatten"
+    outer = "conv(len([0 for k in 0..100_000]), 1x1, bias = true, pad = same_lower, round = floor, dilation = 1) -> add {"
+    text = model(f"{outer}\n    branch {{\n        {inner}\n    }}\n    branch {{}}\n}}")
+    assert len(f"            {inner}") <= WIDTH < len(f"                {inner}")
+    lines = laid_out(text).splitlines()
+    assert lines[2].strip() == "-> add {"
+    assert max(map(len, lines)) <= WIDTH
