@@ -33,7 +33,7 @@ def main() -> int:
     options = parser.parse_args()
     try:
         return campaign.run(
-            options.sample, options.seed, options.jobs, options.folder.resolve(), options.only
+            options.sample, options.seed, options.jobs, options.folder.resolve(), options.only, options.again
         )
     except ToolMissing as error:
         print(error, file=sys.stderr)
