@@ -1,0 +1,24 @@
+"""Generated files refuse the sizes that a layer cannot take, and no others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from backends.numpy.runnable import generated_class
+from compiler.graph import Graph
+from tests.backends.free_sizes import ROWS, compare
+from tests.cases import weights_of
+
+
+def model_of(graph: Graph, weights: Mapping[str, Any]) -> Callable[[Any], Any]:
+    forward: Callable[[Any], Any] = generated_class(graph)(weights, np.float64).forward
+    return forward
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_file_takes_the_sizes_that_check_allows(name: str) -> None:
+    compare(name, model_of, weights_of)
