@@ -66,13 +66,23 @@ def chosen_tests(edit: Edit, source: str, included: list[str], traced: Traced) -
         if inside is not None and edit.file in included:
             found.update(traced.lines.get(f"{inside[0]}+{number - inside[1]}", ()))
     ordered = traced.quickest(found)
-    if inside is not None and len(found) >= FEW:
+    if inside is not None and len(found) >= FEW and not _decorates(source, line):
         return traced.within(ordered, MOST)
-    # At the level of the module or a class: the tests of what stands there come first.
+    # At the level of the module or a class, or a decorator: the tests of what stands there come first.
     words = [f"[{word}:" for word in _names(source, line)]
     rest = [t for t in traced.quickest(set(traced.seconds)) if t not in found]
     likely = [t for t in rest if any(word in t for word in words)]
     return [*ordered, *likely, *(t for t in rest if t not in set(likely))]
+
+
+def _decorates(source: str, line: int) -> bool:
+    """Whether a decorator stands there: what it registers is used by others than the tests of its function."""
+    return any(
+        decorator.lineno <= line <= (decorator.end_lineno or 0)
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.FunctionDef)
+        for decorator in node.decorator_list
+    )
 
 
 def _names(source: str, line: int) -> list[str]:

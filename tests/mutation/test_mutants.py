@@ -110,6 +110,14 @@ def test_the_tests_of_a_line_run_quickest_first_and_those_of_a_declaration_begin
     assert set(chosen_tests(declared, SOURCE, [], traced)) == set(seconds)
 
 
+def test_what_a_decorator_registers_is_everybodys() -> None:
+    source = "from known import emits\n\n\n@emits(True)\ndef made() -> int:\n    return 1\n"
+    traced = Traced(dict.fromkeys("abcde", 1.0), {f"f.py:{n}": list("abcd") for n in (4, 5, 6)})
+    for word, chosen in (("True", "abcde"), ("1", "abcd")):
+        edit = Edit("f.py", "", source.index(word), source.index(word) + 1, "")
+        assert chosen_tests(edit, source, [], traced) == list(chosen)
+
+
 def test_text_that_is_copied_is_known_by_the_function_and_its_line() -> None:
     traced = Traced(dict.fromkeys("abcde", 1.0), {"whole+1": list("abcd"), "f.py:19": ["e"]})
     edit = Edit("f.py", "", SOURCE.index("x.append"), SOURCE.index("x.append"), "")
