@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cnnc.exporting import export
     from cnnc.training import train
     from cnnc.verification import Report, verify
-    from cnnc.weights_io import load_weights, save_weights
+    from cnnc.weights_io import load_weights, read_weights, save_weights
     from compiler.graph import Graph
     from compiler.initial import initial_weights
     from compiler.load import shipped
@@ -43,6 +43,7 @@ _HOMES = {
     # weights
     "initial_weights": "compiler.initial",
     "load_weights": "cnnc.weights_io",
+    "read_weights": "cnnc.weights_io",
     "save_weights": "cnnc.weights_io",
     # backends
     "runnable": "cnnc.api",
@@ -85,6 +86,7 @@ __all__ = [
     "load_weights",
     "open_data",
     "predict",
+    "read_weights",
     "runnable",
     "save_weights",
     "shipped",

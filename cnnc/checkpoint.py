@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from cnnc.weights_io import STATE, describing, load, read, safetensors
+from cnnc.weights_io import STATE, describing, read, read_weights, safetensors
 from compiler.graph import Graph
 from compiler.training import TrainingError
 from compiler.weights import WeightsError
@@ -92,7 +92,7 @@ def restore(path: str | os.PathLike[str], graph: Graph, identity: Mapping[str, s
         raise TrainingError(Diagnostic(
             "E806", "the file holds weights and no checkpoint, so training cannot go on from it",
             place=opened.path, help=("--weights starts a new training from these weights",)))
-    weights = load(path, graph, training=True, allow_nonfinite=True).weights
+    weights = read_weights(path, graph, training=True, allow_nonfinite=True).weights
     try:
         saved = json.loads(opened.metadata["identity"])
         progress = Progress(**json.loads(opened.metadata["progress"]))

@@ -9,7 +9,7 @@ weight, so that they depend on the seed and the weight's name and nothing else.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from compiler.declare import Choice, Declared, Fault, Faults, Given, Int, Real, Word, arg, show
@@ -387,8 +387,8 @@ def _shape(weight: Weight) -> str:
 
 
 def initial_weights(graph: Graph, seed: int = 0, dtype: str = "float32", *,
-                    limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
-    """Every weight's first numbers: dotted name -> NumPy array.
+                    only: Collection[str] | None = None, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
+    """Every weight's first numbers: dotted name -> NumPy array.  `only` names those that are wanted.
 
     The same for every backend, every platform and any number of processors.  Float64 arrays
     hold the float32 numbers, so that both precisions run the same network.
@@ -401,10 +401,11 @@ def initial_weights(graph: Graph, seed: int = 0, dtype: str = "float32", *,
 
     from compiler.sampling import Stream
 
-    check_memory(sum(w.elements for w in graph.weights.values()) * np.dtype(dtype).itemsize,
+    wanted = {name: w for name, w in graph.weights.items() if only is None or name in only}
+    check_memory(sum(w.elements for w in wanted.values()) * np.dtype(dtype).itemsize,
                  f"the weights of `{graph.name}`", limits)
     made: dict[str, Any] = {}
-    for name, weight in graph.weights.items():
+    for name, weight in wanted.items():
         rule, arguments = weight.initialiser.rule, dict(weight.initialiser.arguments)
         if rule == "value":
             numbers: Array = np.broadcast_to(np.asarray(arguments["values"], dtype=np.float64), weight.shape)

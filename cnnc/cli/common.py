@@ -14,7 +14,6 @@ from cnnc.cli.output import out as out
 from spec_lang.diagnostics import Diagnostic
 
 if TYPE_CHECKING:
-    from cnnc.weights_io import Loaded
     from compiler.graph import Graph
 
 spec_argument = click.argument("spec", metavar="SPEC")
@@ -41,8 +40,6 @@ training_option = click.option(
     is_flag=True,
     help="Keep what stands in `training { ... }`: auxiliary heads and their outputs.",
 )
-
-weights_option = click.option("--weights", "-w", metavar="FILE", help="Weights: .safetensors or .pth.")
 
 
 def parsed_settings(settings: Sequence[str]) -> dict[str, str]:
@@ -72,13 +69,3 @@ def load(spec: str, settings: Sequence[str] = (), *, training: bool = False) -> 
     from compiler.load import load as load_graph
 
     return load_graph(spec, settings=parsed_settings(settings), training=training)
-
-
-def read_weights(path: str, graph: Graph, *, training: bool = False) -> Loaded:
-    """The weights of a file for this graph; what is worth knowing of them goes to standard error."""
-    from cnnc.weights_io import load as load_weights
-
-    loaded = load_weights(path, graph, training=training)
-    for line in loaded.notes:
-        note(f"note: {line}")
-    return loaded

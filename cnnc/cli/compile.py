@@ -11,13 +11,12 @@ import click
 from cnnc.cli.common import (
     load,
     note,
-    read_weights,
     set_option,
     spec_argument,
     training_option,
-    weights_option,
 )
 from cnnc.cli.failures import Usage
+from cnnc.cli.weights import Weights, weights_options
 from spec_lang.diagnostics import Diagnostic
 
 
@@ -34,11 +33,11 @@ from spec_lang.diagnostics import Diagnostic
     show_default=True,
     help="A file, a folder that exists, or - for standard output.",
 )
-@weights_option
+@weights_options()
 @training_option
 @set_option
 def verb(
-    spec: str, backend: str, output: str, weights: str | None, training: bool, settings: tuple[str, ...]
+    spec: str, backend: str, output: str, weights: Weights | None, training: bool, settings: tuple[str, ...]
 ) -> int:
     """Write the source code of SPEC for a backend.
 
@@ -50,11 +49,11 @@ def verb(
 
     made = backends.base.backend(backend)
     graph = load(spec, settings, training=training)
-    inputs = [*graph.files, *([weights] if weights else [])]
+    inputs = [*graph.files, *(weights.files if weights else ())]
     if output != "-" and not os.path.isdir(output):
         target(output, inputs=inputs)  # refuse a bad output before time is spent
     made.check(graph)
-    arrays = read_weights(weights, graph, training=training).weights if weights is not None else None
+    arrays = weights.read(graph, training=training).weights if weights is not None else None
     files = made.generate(graph, arrays)
     if output == "-":
         _print(files)

@@ -6,12 +6,13 @@ import json
 
 import click
 
-from cnnc.cli.common import load, out, read_weights, seed_option, set_option, spec_argument
+from cnnc.cli.common import load, out, seed_option, set_option, spec_argument
+from cnnc.cli.weights import Weights, weights_options
 
 
 @click.command("eval")
 @spec_argument
-@click.option("--weights", "-w", required=True, metavar="FILE", help="Weights: .safetensors or .pth.")
+@weights_options(required=True)
 @click.option(
     "--data",
     "-d",
@@ -33,7 +34,7 @@ from cnnc.cli.common import load, out, read_weights, seed_option, set_option, sp
 @set_option
 def verb(
     spec: str,
-    weights: str,
+    weights: Weights,
     data: str,
     split: str,
     backend: str,
@@ -53,7 +54,7 @@ def verb(
 
     graph = load(spec, settings)
     found = open_data(data, graph, seed)
-    loaded = read_weights(weights, graph)
+    loaded = weights.read(graph, seed=seed)
     result = evaluate(graph, loaded.weights, found, backend, split=split, classes=loaded.classes)
     if as_json:
         out(

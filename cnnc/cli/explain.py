@@ -50,8 +50,10 @@ def verb(what: str | None) -> int:
 
 def page(code: Code) -> str:
     """The page of a code as plain text."""
-    paragraphs = code.text.strip().split("\n\n")
-    parts = [f"{code.name}: {code.title}", *(_wrapped(paragraph) for paragraph in paragraphs)]
+    paragraphs = code.text.strip("\n").split("\n\n")
+    # What is indented is shown as it is.
+    texts = [one if one.startswith("    ") else _wrapped(one) for one in paragraphs]
+    parts = [f"{code.name}: {code.title}", *texts]
     for title, example in (("Wrong:", code.wrong), ("Right:", code.right)):
         if example:
             body = "\n".join(f"    {line}".rstrip() for line in example.strip("\n").splitlines())

@@ -8,18 +8,17 @@ from cnnc.cli.common import (
     load,
     note,
     out,
-    read_weights,
     seed_option,
     set_option,
     spec_argument,
     training_option,
-    weights_option,
 )
+from cnnc.cli.weights import Weights, weights_options
 
 
 @click.command("export")
 @spec_argument
-@weights_option
+@weights_options()
 @click.option("--output", "-o", metavar="FILE", help="Where to write; MODEL.onnx if not given.")
 @click.option(
     "--preprocess",
@@ -34,7 +33,7 @@ from cnnc.cli.common import (
 @set_option
 def verb(
     spec: str,
-    weights: str | None,
+    weights: Weights | None,
     output: str | None,
     preprocess: bool,
     fold: bool,
@@ -53,11 +52,11 @@ def verb(
 
     graph = load(spec, settings, training=training)
     path = f"{graph.name}.onnx" if output is None else output
-    inputs = [*graph.files, *([weights] if weights else [])]
+    inputs = [*graph.files, *(weights.files if weights else ())]
     target(path, inputs=inputs)  # refuse a bad output before time is spent
     classes: tuple[str, ...] = ()
     if weights is not None:
-        loaded = read_weights(weights, graph, training=training)
+        loaded = weights.read(graph, training=training, seed=seed)
         arrays, classes = loaded.weights, loaded.classes
     else:
         from compiler.initial import initial_weights

@@ -6,13 +6,14 @@ import json
 
 import click
 
-from cnnc.cli.common import load, out, read_weights, set_option, spec_argument
+from cnnc.cli.common import load, out, set_option, spec_argument
+from cnnc.cli.weights import Weights, weights_options
 
 
 @click.command("predict")
 @spec_argument
 @click.argument("images", metavar="IMAGE...", nargs=-1, required=True)
-@click.option("--weights", "-w", required=True, metavar="FILE", help="Weights: .safetensors or .pth.")
+@weights_options(required=True)
 @click.option(
     "--backend",
     "-b",
@@ -27,7 +28,7 @@ from cnnc.cli.common import load, out, read_weights, set_option, spec_argument
 def verb(
     spec: str,
     images: tuple[str, ...],
-    weights: str,
+    weights: Weights,
     backend: str,
     top: int,
     as_json: bool,
@@ -41,7 +42,7 @@ def verb(
     from spec_lang.render import escape
 
     graph = load(spec, settings)
-    loaded = read_weights(weights, graph)
+    loaded = weights.read(graph)
     predictions = predict(graph, loaded.weights, images, backend, top=top, classes=loaded.classes)
     if as_json:
         out(

@@ -11,11 +11,11 @@ from cnnc.cli.common import (
     load,
     note,
     out,
-    read_weights,
     seed_option,
     set_option,
     spec_argument,
 )
+from cnnc.cli.weights import Weights, weights_options
 from cnnc.training import Epoch, Step, last_path, train
 
 
@@ -32,7 +32,7 @@ from cnnc.training import Epoch, Step, last_path, train
 @click.option("--backend", "-b", default="torch", show_default=True, metavar="NAME", help="torch or numpy.")
 @click.option("--epochs", type=int, metavar="N", help="Instead of the train section's.")
 @click.option("--batch", type=int, metavar="N", help="Instead of the train section's.")
-@click.option("--weights", "-w", metavar="FILE", help="Start from these instead of initial ones.")
+@weights_options("Start from these instead of initial ones: .safetensors or .pth.")
 @click.option("--resume", metavar="FILE", help="Go on from the last checkpoint of the same training.")
 @seed_option
 @set_option
@@ -43,7 +43,7 @@ def verb(
     backend: str,
     epochs: int | None,
     batch: int | None,
-    weights: str | None,
+    weights: Weights | None,
     resume: str | None,
     seed: int,
     settings: tuple[str, ...],
@@ -59,11 +59,11 @@ def verb(
 
     graph = load(spec, settings, training=True)
     path = f"{graph.name}.safetensors" if output is None else output
-    inputs = [*graph.files, *([weights] if weights else [])]
+    inputs = [*graph.files, *(weights.files if weights else ())]
     for written in (path, last_path(path)):
         target(written, inputs=inputs)  # refuse a bad output before time is spent
     found = open_data(data, graph, seed)
-    start = read_weights(weights, graph).weights if weights is not None else None
+    start = weights.read(graph, seed=seed).weights if weights is not None else None
     note(
         f"{graph.name}: {graph.params:,} parameters; {found.name}: {len(found.train):,} images, "
         f"{len(found.test):,} held out"

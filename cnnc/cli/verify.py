@@ -7,19 +7,18 @@ import click
 from cnnc.cli.common import (
     load,
     out,
-    read_weights,
     seed_option,
     set_option,
     spec_argument,
     training_option,
-    weights_option,
 )
 from cnnc.cli.failures import FINE, WRONG
+from cnnc.cli.weights import Weights, weights_options
 
 
 @click.command("verify")
 @spec_argument
-@weights_option
+@weights_options()
 @click.option("--onnx", "onnx_file", metavar="FILE", help="Compare this ONNX file with NumPy.")
 @click.option(
     "--backend",
@@ -34,7 +33,7 @@ from cnnc.cli.failures import FINE, WRONG
 @set_option
 def verb(
     spec: str,
-    weights: str | None,
+    weights: Weights | None,
     onnx_file: str | None,
     backends: tuple[str, ...],
     seed: int,
@@ -50,7 +49,7 @@ def verb(
     from spec_lang.render import escape
 
     graph = load(spec, settings, training=training)
-    arrays = read_weights(weights, graph, training=training).weights if weights is not None else None
+    arrays = weights.read(graph, training=training, seed=seed).weights if weights is not None else None
     report = verify(graph, arrays, seed=seed, onnx=onnx_file, backends=backends or None)
     out(escape(str(report), "\n"))
     return FINE if report.passed else WRONG

@@ -1,6 +1,6 @@
 """Files of weights: safetensors in and out, PyTorch's files in.
 
-    loaded = load("resnet18.safetensors", graph)
+    loaded = read_weights("resnet18.safetensors", graph, adapt=["head"])
     loaded.weights["conv1.weight"], loaded.report.render()
 """
 
@@ -9,15 +9,19 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cnnc.reading import open_regular
 from cnnc.weights_io import safetensors, torch_file
 from cnnc.weights_io.entries import Entry, WeightsFile
+from cnnc.weights_io.renames import read_renames
+from compiler.adapt import classifier_weights
 from compiler.graph import Graph
-from compiler.initial import check_memory
+from compiler.initial import check_memory, initial_weights
+from compiler.preprocess import Bgr
+from compiler.rename import Rule
 from compiler.weights import Report, WeightsError, match
 from spec_lang.diagnostics import Diagnostic
 from spec_lang.limits import DEFAULT_LIMITS, Limits
@@ -29,22 +33,23 @@ if TYPE_CHECKING:
 STATE = "state:"
 
 
+#: Rules that rename: OLD -> NEW, pairs of them, or the path of a table (see `compiler.rename`).
+Renames = Mapping[str, str] | Iterable[tuple[str, str] | Rule] | str | os.PathLike[str]
+
+
 @dataclass(frozen=True)
 class Loaded:
-    """Weights that fit a graph.
+    """Weights that fit a graph, and the report of where they come from.
 
-    `classes` are the class names that the file carries, empty if none; `metadata` is all
-    that a file of ours says of itself; `notes` are for the user.
+    `classes` are the class names that the file carries, empty if it has none or the last layer is not taken
+    from it; `metadata` is all that a file of ours says of itself; `notes` are for the user.
     """
 
     weights: dict[str, NDArray[Any]]
     report: Report
     metadata: Mapping[str, str]
     notes: tuple[str, ...] = ()
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        return tuple(json.loads(self.metadata.get("classes", "[]")))
+    classes: tuple[str, ...] = ()
 
 
 def read(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS) -> WeightsFile:
@@ -68,9 +73,11 @@ def read(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS) -> Weigh
                                   place=os.fspath(path)))
 
 
-def load(path: str | os.PathLike[str], graph: Graph, *, dtype: str = "float32", training: bool = False,
-         allow_nonfinite: bool = False, limits: Limits = DEFAULT_LIMITS) -> Loaded:
-    """Read the weights of a graph from a file.
+def read_weights(path: str | os.PathLike[str], graph: Graph, *, dtype: str = "float32",
+                 training: bool = False, allow_nonfinite: bool = False, partial: bool = False,
+                 rename: Renames = (), adapt: Collection[str] = (), seed: int = 0,
+                 limits: Limits = DEFAULT_LIMITS) -> Loaded:
+    """Read the weights of a graph from a file, with the report.
 
     Args:
         path: a `.safetensors` or `.pth` file; checkpoints of ours too.
@@ -79,22 +86,30 @@ def load(path: str | os.PathLike[str], graph: Graph, *, dtype: str = "float32", 
         training: whether what only training uses must be there; otherwise it may be missing,
             and then is missing in the result.
         allow_nonfinite: accept NaN and infinity.
+        partial: what is missing keeps its initial values, what is unexpected is left out.
+        rename: rules for the names of the file: `{"backbone": "", "layers.*.norm": "features.*.1"}`, pairs,
+            or the path of a table; see `compiler.rename`.
+        adapt: named operations: `head`, `fc_to_conv`, `bgr_to_rgb`; see `compiler.adapt`.
+        seed: of the initial values.
 
     Raises:
-        WeightsError: E51x, E45x; nothing is loaded then.
+        WeightsError: E51x, E52x, E45x; nothing is loaded then.
     """
     import numpy as np
 
+    rules = _rules(rename, limits)
     opened = read(path, limits)
-    _check_classes(opened)
+    classes = _classes(opened)
     available = {name: (entry.shape, entry.dtype) for name, entry in opened.entries.items()
                  if not (name.startswith(STATE) and opened.metadata.get("kind") == "checkpoint")}
-    report = match(graph, available, training=training, dtype=dtype)
+    report = match(graph, available, training=training, dtype=dtype, partial=partial, rename=rules,
+                   adapt=_names(adapt))
     if not report.fits:
-        raise WeightsError(report.diagnostics(opened.path))
-    size = sum(graph.weights[name].elements for name in report.source) * np.dtype(dtype).itemsize
+        raise WeightsError(report.diagnostics(opened.path, options=True))
+    initial = report.initial
+    size = sum(graph.weights[name].elements for name in (*report.source, *initial)) * np.dtype(dtype).itemsize
     check_memory(size, f"the weights of `{graph.name}`", limits)
-    weights: dict[str, NDArray[Any]] = {}
+    weights: dict[str, NDArray[Any]] = initial_weights(graph, seed, dtype, only=initial, limits=limits)
     nonfinite: list[Diagnostic] = []
     for name, source in report.source.items():
         numbers = _converted(opened.entries[source], dtype)
@@ -102,14 +117,34 @@ def load(path: str | os.PathLike[str], graph: Graph, *, dtype: str = "float32", 
             count = int(numbers.size - np.isfinite(numbers).sum())
             nonfinite.append(Diagnostic(
                 "E514", f"`{name}` holds {count:,} numbers that are NaN or infinite", place=opened.path))
-        weights[name] = numbers
+        if name in report.reversed:
+            numbers = np.ascontiguousarray(numbers[:, ::-1])
+        weights[name] = numbers.reshape(graph.weights[name].shape)
     if nonfinite:
         raise WeightsError(nonfinite[:10])
-    return Loaded(weights, report, opened.metadata, (*opened.notes, *report.notes()))
+    notes = [*opened.notes, *report.notes()]
+    if report.reversed and any(isinstance(step, Bgr) for step in graph.preprocess):
+        notes.append("the spec's preprocess ends in blue, green, red (`bgr`): is the file for RGB?")
+    if classes and initial & classifier_weights(graph):
+        notes.append("the class names in the file are left out, as its last layer is")
+        classes = ()
+    ordered = {name: weights[name] for name in graph.weights if name in weights}
+    return Loaded(ordered, report, opened.metadata, tuple(notes), classes)
 
 
-def _check_classes(opened: WeightsFile) -> None:
-    """E516 unless the class names that the file carries are a list of texts."""
+def _rules(rename: Renames, limits: Limits) -> tuple[Rule, ...]:
+    if isinstance(rename, (str, os.PathLike)):
+        return read_renames(rename, limits)
+    pairs = rename.items() if isinstance(rename, Mapping) else rename
+    return tuple(pair if isinstance(pair, Rule) else Rule(*pair) for pair in pairs)
+
+
+def _names(adapt: Collection[str]) -> tuple[str, ...]:
+    return (adapt,) if isinstance(adapt, str) else tuple(adapt)
+
+
+def _classes(opened: WeightsFile) -> tuple[str, ...]:
+    """The class names that the file carries; E516 unless they are a list of texts."""
     try:
         names = json.loads(opened.metadata.get("classes", "[]"))
     except (ValueError, RecursionError):
@@ -117,12 +152,15 @@ def _check_classes(opened: WeightsFile) -> None:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise WeightsError(Diagnostic("E516", "the class names in the file are no list of names",
                                       place=opened.path))
+    return tuple(names)
 
 
 def load_weights(path: str | os.PathLike[str], graph: Graph, *, dtype: str = "float32",
-                 allow_nonfinite: bool = False) -> dict[str, NDArray[Any]]:
-    """The weights of a graph from a file: dotted name -> array.  See `load`."""
-    return load(path, graph, dtype=dtype, allow_nonfinite=allow_nonfinite).weights
+                 allow_nonfinite: bool = False, partial: bool = False, rename: Renames = (),
+                 adapt: Collection[str] = (), seed: int = 0) -> dict[str, NDArray[Any]]:
+    """The weights of a graph from a file: dotted name -> array.  `read_weights` gives the report too."""
+    return read_weights(path, graph, dtype=dtype, allow_nonfinite=allow_nonfinite, partial=partial,
+                        rename=rename, adapt=adapt, seed=seed).weights
 
 
 def _converted(entry: Entry, dtype: str) -> NDArray[Any]:
@@ -164,4 +202,4 @@ def describing(graph: Graph, classes: Sequence[str] = ()) -> dict[str, str]:
     return made
 
 
-__all__ = ["STATE", "Loaded", "describing", "load", "load_weights", "read", "save_weights"]
+__all__ = ["STATE", "Loaded", "describing", "load_weights", "read", "read_weights", "save_weights"]

@@ -7,6 +7,7 @@ archive is looked at before it is opened, and the tensors before they are used.
 
 from __future__ import annotations
 
+import argparse
 import os
 import warnings
 import zipfile
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-#: Under which key a training script may keep the weights in a larger dictionary.
-WRAPPERS = ("state_dict", "model_state_dict", "model")
+#: Under which key a training script may keep the weights in a larger dictionary.  The averaged ones come
+#: first, as timm takes them: it is they that were measured.
+WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model_state_dict", "model_state", "model")
 #: Entries of an archive; a state_dict has one a tensor.
 MAX_ENTRIES = 1_000_000
 #: Bytes of the pickle, which holds names and shapes, not numbers.
@@ -55,11 +57,11 @@ def read(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS) -> Weigh
     notes = ["PyTorch's files carry no checksum that is checked, so damage to its numbers cannot be noticed"]
     state = loaded
     if isinstance(loaded, Mapping):
-        for key in WRAPPERS:
-            if isinstance(loaded.get(key), Mapping):
-                state = loaded[key]
-                notes.append(f"the weights are those under `{key}` in the file")
-                break
+        keys = [key for key in WRAPPERS if isinstance(loaded.get(key), Mapping)]
+        if keys:
+            state = loaded[keys[0]]
+            others = "".join(f", not those under `{key}`" for key in keys[1:])
+            notes.append(f"the weights are those under `{keys[0]}` in the file{others}")
     return WeightsFile(shown, _entries(state, shown, limits), {}, tuple(notes))
 
 
@@ -100,7 +102,9 @@ def _load(file: Any, shown: str) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return torch.load(file, map_location="cpu", weights_only=True)
+            # Training scripts keep their options beside the weights, as an object that only holds values.
+            with torch.serialization.safe_globals([argparse.Namespace]):
+                return torch.load(file, map_location="cpu", weights_only=True)
     except Exception:
         # Whatever it holds is not shown: it may have been made to be shown.
         raise _no_weights("it is damaged, or holds something other than tensors", shown) from None

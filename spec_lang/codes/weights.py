@@ -68,6 +68,12 @@ The rule needs something that this weight has not: `orthogonal` and `sparse` nee
     Code("E510", "weight missing from the file", """
 Loading is strict: the file must have every weight of the model under its name.  Only what a
 `training { ... }` branch uses may be missing when the weights are loaded for inference.
+
+    cnnc train net.cnn --data images --weights old.pth --rename backbone= --rename fc=head
+    cnnc train net.cnn --data images --weights old.pth --partial
+
+The first gives weights of the file other names (see E519); with the second, what is missing keeps its
+initial values, and what the model lacks is left out.
 """),
     Code("E511", "unexpected weight in the file", """
 Loading is strict: the file has a weight that the model has not, so it is of another model, or of
@@ -77,7 +83,13 @@ every name (DataParallel's) is taken off.
     Code("E512", "weight of another shape", """
 The file and the model both have this weight, in different shapes: another number of classes or
 channels, or a matrix that lies the other way.  Convolutions are [out, in / groups, kernel...], fully
-connected layers [out, in].
+connected layers [out, in].  Where that is on purpose, an operation says so:
+
+    cnnc train resnet50 --set classes=10 --data images --weights resnet50.pth --adapt head
+
+`head` keeps initial values where the number of classes is another one, `fc_to_conv` takes the matrix of
+a fully connected layer for a convolution over the whole map.  `--partial` does not: a weight of another
+shape is not missing.
 """),
     Code("E513", "weights that are not floats", """
 The file holds integers, booleans, complex, sparse or quantised numbers where the model has
@@ -90,8 +102,9 @@ overflowed.  Everything that is computed from it would be NaN too.
     Code("E515", "not a file of weights", """
 The file does not exist, is no regular file, or is neither safetensors nor a file that PyTorch
 wrote.  Of PyTorch's files only dictionaries of tensors are read (`torch.save(model.state_dict(), path)`),
-alone or under the key `state_dict`, `model_state_dict` or `model`.  Whole pickled models are refused,
-because reading them means to run code from the file.
+alone or under the key `state_dict_ema`, `model_ema`, `state_dict`, `model_state_dict`, `model_state` or
+`model`, the first of these that is there.  Whole pickled models are refused, because reading them means
+to run code from the file.
 """),
     Code("E516", "damaged safetensors file", """
 The header of the file is not as it should be: it is cut short, is no JSON, a name is there twice, a
@@ -104,5 +117,34 @@ written: it was damaged on a disk or on the way, or edited.  Get it again.
     Code("E518", "tensor larger than its data", """
 A tensor in a PyTorch file claims more numbers than the file has for it, by strides of zero or
 that overlap.  Such a file of a kilobyte can fill the memory, so it is refused.
+"""),
+    Code("E519", "rule that renames without effect", """
+A rule OLD=NEW of `--rename`, or of the table that `--rename @FILE` reads, is not well formed, fits no
+name in the file, or brings two names together.  OLD is a name or its first dotted steps; the rest of the
+name is kept.  Each name is changed by the first rule that fits it, once.
+
+    fc=head                       fc.weight to head.weight
+    backbone=                     backbone.conv1.weight to conv1.weight
+    =features                     conv1.weight to features.conv1.weight
+    layers.*.norm=features.*.1    `*` stands for any characters of a step
+    **.gamma=**.weight            `**` stands for any number of steps
+
+A table has a rule `OLD = NEW` on each line; what follows a `#` is a comment.
+"""),
+    Code("E520", "operation on weights that does nothing", """
+An operation of `--adapt` that does not exist, cannot be done with this model, or changes nothing, so that
+it is not what was meant.
+
+    head          another number of classes: what depends on it keeps its initial values
+    fc_to_conv    matrices in the file, [out, channels * height * width], are convolutions in the model
+    bgr_to_rgb    the file is of a network that takes blue, green, red: the input channels of the first
+                  convolutions are turned round (or the other way)
+
+For `head`, what differs may only be how many channels the last layers before the outputs make.  For
+`bgr_to_rgb`, convolutions of one group must be the first to see an image of three channels.
+"""),
+    Code("E521", "nothing taken from the file", """
+With `--partial`, names may be missing and unexpected, but at least one weight must come from the file:
+otherwise it is of another model, or its names are other ones.  `--rename` brings names together.
 """),
 )

@@ -45,7 +45,7 @@ def test_everything_comes_back_bit_for_bit(path):
 
 
 def test_a_checkpoint_serves_as_a_file_of_weights(path):
-    loaded = weights_io.load(path, GRAPH)
+    loaded = weights_io.read_weights(path, GRAPH)
     assert loaded.classes == ("a", "b", "c") and loaded.report.unexpected == ()
     assert all(np.array_equal(loaded.weights[name], SAVED.weights[name]) for name in GRAPH.weights)
 

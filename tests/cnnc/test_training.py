@@ -158,7 +158,7 @@ def test_the_saved_best_is_the_epoch_that_did_best_and_evaluates_to_its_accuracy
     assert [e.best for e in result.epochs] == [
         a > max([-1.0, *accuracies[:i]]) for i, a in enumerate(accuracies)
     ]
-    loaded = weights_io.load(tmp_path / "x", GRAPH)
+    loaded = weights_io.read_weights(tmp_path / "x", GRAPH)
     assert loaded.classes == ("a", "b", "c")
     measured = evaluate(GRAPH, loaded.weights, data(), backend, classes=loaded.classes)
     assert measured.accuracy == max(accuracies) and measured.top5 == 1.0

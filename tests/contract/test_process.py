@@ -42,9 +42,9 @@ def test_a_training_that_is_stopped_leaves_its_last_checkpoint(number: int, stat
     assert process.stdout.read() == b""
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.cnn", "w.last.safetensors", "w.safetensors"]
     import cnnc
-    from cnnc.weights_io import load
+    from cnnc.weights_io import read_weights
 
-    loaded = load(tmp_path / "w.last.safetensors", cnnc.load(tmp_path / "a.cnn"))
+    loaded = read_weights(tmp_path / "w.last.safetensors", cnnc.load(tmp_path / "a.cnn"))
     assert loaded.metadata["kind"] == "checkpoint"
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import cnnc
 from cnnc.data import idx
 from cnnc.onnx_file import verify_file
-from cnnc.weights_io import load, read
+from cnnc.weights_io import read, read_weights
 from spec_lang.codes import CODES
 from spec_lang.source import Source
 from tests.contract import files
@@ -58,7 +58,7 @@ def met(call: Any) -> None:
 @given(header=HEADER, size=st.integers(0, 900))
 def test_a_header_of_weights(path: Path, graph: Any, header: Any, size: int) -> None:
     path.write_bytes(files.safetensors(json.dumps(header).encode(), bytes(size)))
-    met(lambda: load(path, graph))
+    met(lambda: read_weights(path, graph))
 
 
 @effort(200)
@@ -69,7 +69,7 @@ def test_a_file_of_weights_that_was_damaged(path: Path, graph: Any, data: st.Dat
         at = data.draw(st.integers(0, 170))
         content[at : at + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))
     path.write_bytes(bytes(content))
-    met(lambda: load(path, graph))
+    met(lambda: read_weights(path, graph))
 
 
 @effort(100)
@@ -89,7 +89,7 @@ def test_a_pytorch_file_that_was_damaged(path: Path, graph: Any, data: st.DataOb
     for _ in range(data.draw(st.integers(1, 6))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     path.write_bytes(bytes(content))
-    met(lambda: load(path, graph))
+    met(lambda: read_weights(path, graph))
 
 
 @effort(200)
