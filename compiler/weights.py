@@ -234,13 +234,14 @@ def match(graph: Graph, available: Mapping[str, tuple[Shape, str]], *, training:
     source = {name: names[name] for name in graph.weights if name in source or name in views}
     extra = [name for name in names if name not in graph.weights]
     counters = tuple(name for name in extra if name.rpartition(".")[2] in COUNTERS)
+    unexpected = tuple(name for name in extra if name.rpartition(".")[2] not in COUNTERS)
     mistakes = result.mistakes
     if partial and not (source or mistakes or result.misshaped or refused):
         mistakes = (Diagnostic(
             "E521", f"nothing is taken from the file: none of its {len(names):,} names is one of the model's "
             f"{len(graph.weights):,}", help=_examples(names, graph)),)
     return Report(
-        source, tuple(missing), tuple(absent), tuple(name for name in extra if name not in counters),
+        source, tuple(missing), tuple(absent), unexpected,
         result.misshaped, tuple(refused), tuple(pair for pair in converted if pair[0] in source), counters,
         stripped, partial, {new: old for old, new in changes.names.items() if new != old},
         result.views, result.reversed, result.head, result.remedies, mistakes,

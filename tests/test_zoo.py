@@ -234,6 +234,32 @@ def test_a_checkpoint_with_one_key_renamed_one_missing_and_one_transposed_is_ref
     assert sorted(one.name for one in tmp_path.iterdir()) == ["changed.pth", "made.onnx"]
 
 
+@pytest.mark.parametrize("name", ALL)
+def test_a_published_checkpoint_serves_for_another_number_of_classes_but_for_the_head(name: str) -> None:
+    case = Case(name)
+    file = {key: (shape, "float32") for key, shape, role in case.rows if role != "counter"}
+    if "classes" not in case.graph.arguments:
+        assert name.startswith("lenet5_1998")
+        return
+    graph = cnnc.load(name, training=name.endswith("_aux"), classes=7)
+    differ = {key for key, weight in graph.weights.items() if weight.shape != file[key][0]}
+    strict = match(graph, file, training=True)
+    assert {misfit.name for misfit in strict.misshaped} == differ == set(strict.remedies)
+    report = match(graph, file, training=True, adapt=["head"])
+    assert report.fits and report.initial == differ
+    # A weight and a bias for each output, but for the softmax behind one.
+    assert len(differ) == 2 * len(graph.outputs.keys() - {"prob"})
+    assert set(report.source) == set(graph.weights) - differ
+
+
+@pytest.mark.parametrize("name", ["vgg11", "mobilenet_v3_small", "googlenet_2014"])
+def test_a_published_checkpoint_for_bgr_is_turned_at_its_first_convolution(name: str) -> None:
+    case = Case(name)
+    file = {key: (shape, "float32") for key, shape, role in case.rows if role != "counter"}
+    report = match(case.graph, file, training=True, adapt=["bgr_to_rgb"])
+    assert report.fits and report.reversed == (next(iter(case.graph.weights)),)
+
+
 def test_a_checkpoint_without_auxiliary_heads_serves_for_inference_and_not_for_more(tmp_path: Path) -> None:
     whole, without = Case("googlenet_aux"), Case("googlenet")
     file = {key: (shape, "float32") for key, shape, role in without.rows if role != "counter"}

@@ -46,7 +46,12 @@ def _load(given: dict[str, Any], **more: Any) -> cnnc.Graph:
 
 
 def _weights(given: dict[str, Any], graph: cnnc.Graph) -> Any:
-    return None if given["weights"] is None else cnnc.load_weights(given["weights"], graph)
+    if given["weights"] is None:
+        return None
+    rules = [tuple(rule.split("=")) for rule in given["rename"] if not rule.startswith("@")]
+    tables = [rule[1:] for rule in given["rename"] if rule.startswith("@")]
+    return cnnc.load_weights(given["weights"], graph, partial=given["partial"], adapt=given["adapt"],
+                             rename=tables[0] if tables else rules)
 
 
 def _check(given: dict[str, Any]) -> list[cnnc.Diagnostic]:
