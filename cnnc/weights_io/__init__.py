@@ -117,9 +117,8 @@ def read_weights(path: str | os.PathLike[str], graph: Graph, *, dtype: str = "fl
             count = int(numbers.size - np.isfinite(numbers).sum())
             nonfinite.append(Diagnostic(
                 "E514", f"`{name}` holds {count:,} numbers that are NaN or infinite", place=opened.path))
-        if name in report.reversed:
-            numbers = np.ascontiguousarray(numbers[:, ::-1])
-        weights[name] = numbers.reshape(graph.weights[name].shape)
+        numbers = numbers.reshape(graph.weights[name].shape)
+        weights[name] = np.ascontiguousarray(numbers[:, ::-1]) if name in report.reversed else numbers
     if nonfinite:
         raise WeightsError(nonfinite[:10])
     notes = [*opened.notes, *report.notes()]

@@ -93,6 +93,19 @@ def test_a_network_for_bgr_sees_the_same_in_rgb(tmp_path: Path, graph: cnnc.Grap
     assert [name for name in weights if not np.array_equal(weights[name], plain[name])] == ["conv1.weight"]
 
 
+def test_a_first_layer_that_was_fully_connected_is_turned_as_the_convolution_that_it_becomes(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "flat.cnn"
+    path.write_text("model m {\n input image: [3, 4, 5]\n only: conv(2, 4x5) -> flatten\n output logits\n}\n")
+    graph, dense = cnnc.load(path), torch.nn.Linear(60, 2)
+    state = {f"only.{name}": tensor for name, tensor in dense.state_dict().items()}
+    weights = cnnc.load_weights(saved(tmp_path, state), graph, adapt=["bgr_to_rgb", "fc_to_conv"])
+    images = np.random.default_rng(1).standard_normal((2, 3, 4, 5)).astype(np.float32)
+    want = dense(torch.from_numpy(images[:, ::-1].copy()).flatten(1)).detach().numpy()
+    np.testing.assert_allclose(logits(graph, weights, images), want, atol=1e-5)
+
+
 def test_another_number_of_classes_keeps_all_but_the_head(tmp_path: Path, graph: cnnc.Graph) -> None:
     state = theirs(classes=11).state_dict()
     path = saved(tmp_path, state)
