@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from compiler.graph import Graph, Node, Value, Weight
+from compiler.ops.base import Op, Window
 from compiler.ops.dense import Fc, Rbf
 from compiler.ops.reshape import Flatten, Permute, Reduce, Reshape
 
@@ -106,18 +107,23 @@ def receptive_fields(graph: Graph) -> Mapping[Value, Field | None]:
         ones = (1,) * max(value.type.rank - 1, 0)
         fields[value] = Field(ones, ones) if ones else None
     # Layers that are alike share their op; of their input it sees the spatial extents.
-    behind: dict[tuple[int, tuple[int, ...], Field], Field | None] = {}
+    windows: dict[tuple[int, tuple[int, ...]], Window | None] = {}
     for node in graph.nodes:
         op, first = node.op, node.inputs[0]
         if op.arity is None:
             field = _largest([fields.get(value) for value in node.inputs if value.weight is None])
         else:
             field = fields.get(first) if first.weight is None else None
-        if field is not None and not op.elementwise:
-            like = (id(op), first.type.shape[1:], field)
-            if like not in behind:
-                behind[like] = _through(node, field)
-            field = behind[like]
+        if field is None or op.elementwise:
+            pass
+        elif isinstance(op, _OTHER_AXES):
+            field = _other_axes(op, field)
+        else:
+            like = (id(op), first.type.shape[1:])
+            if like not in windows:
+                windows[like] = op.window(node.input_types)
+            window = windows[like]
+            field = _through(window, field) if window is not None else field
         for value in node.outputs:
             fields[value] = field
     return fields
@@ -135,9 +141,12 @@ def _largest(fields: list[Field | None]) -> Field | None:
     )
 
 
-def _through(node: Node, field: Field) -> Field | None:
-    """The field behind a node, from the field in front of it."""
-    op = node.op
+#: What leaves other axes than it finds.
+_OTHER_AXES = (Flatten, Reshape, Rbf, Fc, Permute, Reduce)
+
+
+def _other_axes(op: Op, field: Field) -> Field | None:
+    """The field behind one of these, from the field in front of it."""
     if isinstance(op, (Flatten, Reshape, Rbf)) or (isinstance(op, Fc) and op.position):
         return None
     if isinstance(op, Permute):
@@ -151,10 +160,13 @@ def _through(node: Node, field: Field) -> Field | None:
         if op.axis == 0 or not kept:
             return None
         return Field(tuple(field.size[i] for i in kept), tuple(field.jump[i] for i in kept))
-    window = op.window(node.input_types)
-    if window is None:
-        return field
+    return field
+
+
+def _through(window: Window, field: Field) -> Field:
+    """The field behind a window, from the field in front of it."""
+    size, jump = field
     return Field(
-        tuple(r + (k - 1) * j for r, k, j in zip(field.size, window.extent, field.jump, strict=True)),
-        tuple(j * s for j, s in zip(field.jump, window.stride, strict=True)),
+        tuple([r + (k - 1) * j for r, k, j in zip(size, window.extent, jump, strict=True)]),
+        tuple([j * s for j, s in zip(jump, window.stride, strict=True)]),
     )

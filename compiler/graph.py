@@ -7,6 +7,7 @@ Nothing changes a graph once it is built; a pass makes another.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -135,10 +136,7 @@ class Weight:
 
     @property
     def elements(self) -> int:
-        count = 1
-        for extent in self.shape:
-            count *= extent
-        return count
+        return math.prod(self.shape)
 
 
 class Work(NamedTuple):

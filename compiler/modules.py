@@ -108,6 +108,8 @@ class Module:
 
     def resolve(self, name: str, run: Run, span: Span | None = None) -> Any:
         """The value of a block or constant, used at `span`; None where this file has no such name."""
+        if name not in self._spans:
+            return None
         found = self.origin(name)
         if found is None:
             return None

@@ -73,6 +73,10 @@ class Run:
         self.types: dict[TensorType, TensorType] = {}
         #: The arguments of a layer as stored for a rank, those of the last one that came of it, and that one.
         self.bound: dict[Any, tuple[dict[str, Any], dict[str, Any], Op]] = {}
+        #: The steps of labels that are the same wherever they are used, by identity: files outlive a run.
+        self.labels: dict[int, tuple[str, ...]] = {}
+        #: Shapes that are within the limits.
+        self.fitting: set[tuple[int, ...]] = set()
         self.calls: list[tuple[BlockValue, Span]] = []  # blocks that we are in, outermost first
         self.within = [0]  # how many blocks each of these (first the model) has applied so far
         self.sections = Sections()

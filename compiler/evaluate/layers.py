@@ -125,9 +125,13 @@ def typing_of(
         except Fault as fault:
             raise explained(fault, given, values, span, positional(op)) from None
         for result in known.results:
-            check_size(result.shape, run.limits, span, "the result")
+            if result.shape not in run.fitting:
+                check_size(result.shape, run.limits, span, "the result")
+                run.fitting.add(result.shape)
         for weight in known.weights:
-            check_size(weight.shape, run.limits, span, f"the {weight.name}")
+            if weight.shape not in run.fitting:
+                check_size(weight.shape, run.limits, span, f"the {weight.name}")
+                run.fitting.add(weight.shape)
         run.typings[key] = types, known
     return known
 

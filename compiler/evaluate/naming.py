@@ -26,6 +26,9 @@ def label_steps(label: ast.Template | None, context: Context) -> tuple[str, ...]
     """The steps of a label: its text, split at the dots."""
     if label is None:
         return ()
+    known = context.run.labels.get(id(label))
+    if known is not None:
+        return known
     text = template(label, context)
     steps = tuple(text.split("."))
     if len(steps) > MAX_STEPS:
@@ -48,6 +51,8 @@ def label_steps(label: ast.Template | None, context: Context) -> tuple[str, ...]
                 if "{" in step
                 else (),
             )
+    if label.parts == (text,):  # nothing is filled in
+        context.run.labels[id(label)] = steps
     return steps
 
 

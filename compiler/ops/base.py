@@ -7,6 +7,7 @@ one per weight use in convolutions and fully connected layers, nothing elsewhere
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import cache
 from typing import Any, ClassVar, Self
@@ -60,10 +61,7 @@ class TensorType:
     @property
     def elements(self) -> int:
         """Numbers per image."""
-        count = 1
-        for extent in self.shape:
-            count *= extent
-        return count
+        return math.prod(self.shape)
 
     def with_shape(self, shape: Sequence[int], free: Sequence[bool] | None = None) -> TensorType:
         """The same rows and dtype with another shape (nothing free unless said)."""
