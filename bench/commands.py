@@ -8,11 +8,13 @@ from typing import Any
 
 from bench.files import export, exporters, initial
 from bench.interleave import Line, against
-from bench.language import check, parse, start, summary
+from bench.language import check, parse, start, summary, zoo
 from bench.training import generated, train_step
 
 #: Network and batch -> how many times PyTorch's time a forward pass in NumPy may take.
-FORWARD = {("lenet5", 1): 0.9, ("alexnet", 1): 1.5, ("vgg16", 1): 1.2, ("vgg16", 8): 1.05}
+FORWARD = {
+    ("lenet5", 1): 0.9, ("alexnet", 1): 1.5, ("vgg16", 1): 1.2, ("vgg16", 8): 1.05, ("resnet50", 1): 1.25,
+}
 
 
 def _inputs(graph: Any, batch: int) -> dict[str, Any]:
@@ -72,5 +74,5 @@ def reference(rounds: int, threads: int) -> Iterator[Line]:
 
 COMMANDS: dict[str, Callable[[int, int], Iterable[Line]]] = {
     run.__name__: run for run in
-    (check, start, parse, summary, forward, reference, train_step, generated, export, exporters, initial)
+    (check, zoo, start, parse, summary, forward, reference, train_step, generated, export, exporters, initial)
 }

@@ -251,6 +251,11 @@ class Target:
 _shipped: dict[tuple[str, Limits], ast.File] = {}
 
 
+def forget_parsed() -> None:
+    """Have shipped files parsed anew, as in a process that has just begun: to measure what that takes."""
+    _shipped.clear()
+
+
 def _parsed(source: Source, path: Path | None, limits: Limits) -> ast.File:
     """The AST of a text; that of a shipped file is kept, for they are few and are loaded again and again."""
     if path is None or not path.is_relative_to(SHIPPED):
