@@ -58,7 +58,7 @@ def costs(graph: Graph) -> tuple[NodeCost, ...]:
     for node, work in zip(graph.nodes, graph.work, strict=True):
         owned = _NOTHING
         if node.weights:
-            owned = _owned([weights.pop(name) for name in node.weights.values() if name in weights])
+            owned = _owned([weights.pop(name, None) for name in node.weights.values()])
         rows.append(NodeCost(node, *work, *owned, fields[node.outputs[0]]))
     return tuple(rows)
 
@@ -66,10 +66,12 @@ def costs(graph: Graph) -> tuple[NodeCost, ...]:
 _NOTHING = (0, 0, 0)
 
 
-def _owned(weights: list[Weight]) -> tuple[int, int, int]:
-    """Weights, biases and parameters, as `NodeCost` has them."""
+def _owned(weights: list[Weight | None]) -> tuple[int, int, int]:
+    """Weights, biases and parameters, as `NodeCost` has them; None for a weight that was counted before."""
     multiplied = biases = params = 0
     for weight in weights:
+        if weight is None:
+            continue
         elements, role = weight.elements, weight.role
         if role in _BIASES:
             biases += elements

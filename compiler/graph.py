@@ -315,7 +315,11 @@ class GraphBuilder:
         if known is None:
             known = Typing.of(op, [v.type for v in inputs], arguments)
         bound, results, specs = known
-        outputs = tuple([Value(t, names[i] if i < len(names) else "", span) for i, t in enumerate(results)])
+        if names:
+            given = (*names, *[""] * len(results))
+            outputs = tuple([Value(t, name, span) for t, name in zip(results, given, strict=False)])
+        else:
+            outputs = tuple([Value(t, "", span) for t in results])
         owned = {}
         for spec in specs:
             dotted = f"{path}.{spec.name}" if path else spec.name

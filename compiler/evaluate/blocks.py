@@ -36,7 +36,7 @@ DOUBLING_STEPS, FREE_DEPTH = 100, 6
 
 
 def apply_value(
-    target: LayerValue | BlockValue | SharedValue,
+    target: BlockValue | SharedValue,
     given: tuple[Given, ...],
     flow: Value | Unknown | None,
     label: tuple[str, ...],
@@ -44,12 +44,10 @@ def apply_value(
     context: Context,
     names: Sequence[str] = (),
 ) -> Results:
-    """Apply a layer, block or shared thing to what flows; its results, the first of which flows on."""
+    """Apply a block or something shared to what flows; its results, the first of which flows on."""
     if isinstance(target, SharedValue):
         return _apply_shared(target, given, flow, span, context, names, label)
-    if isinstance(target, BlockValue):
-        return _apply_block(target, (*target.given, *given), flow, label, span, context)
-    return apply_layer(target.op, (*target.given, *given), [flow], label, span, context, names)
+    return _apply_block(target, (*target.given, *given), flow, label, span, context)
 
 
 # ---- parameters ------------------------------------------------------------------------

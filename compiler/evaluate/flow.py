@@ -23,7 +23,7 @@ from compiler.evaluate.expressions import (
     whole,
 )
 from compiler.evaluate.joins import join_arguments, join_branches
-from compiler.evaluate.layers import Results, place_of
+from compiler.evaluate.layers import Results, apply_layer, place_of
 from compiler.evaluate.least import refuse_what_cannot_fit
 from compiler.evaluate.naming import bind_results, is_unlabelled, label_name, label_steps, refuse_rebinding
 from compiler.evaluate.paths import Namer
@@ -77,8 +77,12 @@ def _chain(chain: ast.Chain, context: Context) -> None:
     flow = context.flow
     first = True
     for link in chain.links:
+        base = link.base
         try:
-            results = _link(link, first, context)
+            if isinstance(base, ast.Apply):
+                results = _apply(base, first, link, context)
+            else:
+                results = _link(base, context)
         except Exhausted:
             raise
         except (Problem, Poisoned) as problem:
@@ -91,10 +95,7 @@ def _chain(chain: ast.Chain, context: Context) -> None:
         first = False
 
 
-def _link(link: ast.Link, first: bool, context: Context) -> Results:
-    base = link.base
-    if isinstance(base, ast.Apply):
-        return _apply(base, first, link, context)
+def _link(base: ast.Merge | ast.Group | ast.Output, context: Context) -> Results:
     if isinstance(base, ast.Merge):
         return join_branches(base, context)
     if isinstance(base, ast.Group):
@@ -108,17 +109,20 @@ def _apply(apply: ast.Apply, first: bool, link: ast.Link, context: Context) -> R
     span = place_of(apply)
     if apply.indices and value is not UNKNOWN:
         value = indexed(value, apply.indices, context, span)
-    if value is UNKNOWN:
-        raise Poisoned
-    if isinstance(value, Value):
-        return (_begin(value, apply, first, context),)
     if not isinstance(value, (LayerValue, BlockValue, SharedValue)):
+        if value is UNKNOWN:
+            raise Poisoned
+        if isinstance(value, Value):
+            return (_begin(value, apply, first, context),)
         raise _not_a_layer(apply, value, context)
     given = given_arguments(apply.arguments, context) if apply.arguments else ()
-    label = label_steps(apply.label, context)
+    label = label_steps(apply.label, context) if apply.label is not None else ()
     names = [t.name for t in link.targets if t.name != "_" and not t.indices] if link.targets else ()
-    if isinstance(value, LayerValue) and value.op.arity is None:
-        return join_arguments(value.op, (*value.given, *given), first, label, span, context, names)
+    if isinstance(value, LayerValue):
+        given = (*value.given, *given)
+        if value.op.arity is None:
+            return join_arguments(value.op, given, first, label, span, context, names)
+        return apply_layer(value.op, given, [context.flow.it], label, span, context, names)
     return apply_value(value, given, context.flow.it, label, span, context, names)
 
 

@@ -50,8 +50,10 @@ def apply_layer(
     own = path is None
     if path is None:
         path = (*namer.prefix, *namer.step(op.name, label))
-    given, tensors = _tensor_arguments(op, given)
-    inputs = [*flowing, *tensors]
+    inputs = flowing
+    if given:
+        given, tensors = _tensor_arguments(op, given)
+        inputs = [*flowing, *tensors]
     values = [one for one in inputs if isinstance(one, Value)]
     if len(values) != len(inputs):
         if None in inputs:
@@ -117,7 +119,8 @@ def typing_of(
     key = (op, tuple(arguments), *map(id, types))
     _, known = run.typings.get(key, _NEW)
     if known is None:
-        refuse_products(op, given)
+        if given:
+            refuse_products(op, given)
         try:
             bound = _bound(op, key[1], given, types, run)
             results = tuple([run.types.setdefault(result, result) for result in bound.infer(types)])
@@ -210,7 +213,7 @@ def _tensor_arguments(
     A word that is a choice stays one where the name means no number: only parameters and
     `let` win over choices, not tensors, blocks or what is shared.
     """
-    if not given or not [one for one in given if isinstance(one.value, _NO_NUMBERS)]:
+    if not [one for one in given if isinstance(one.value, _NO_NUMBERS)]:
         return given, []
     order, wanted, words = _roles(op)  # type: ignore[arg-type]  # a class is hashable
     named: list[Given] = []

@@ -132,7 +132,7 @@ def _finish(
     _check_preprocess(run)
     if run.failed:
         return None
-    weights = _initialised(_marked(builder), run)
+    weights = _initialised(_marked(run), run)
     if weights is None:
         return None
     source = target.model.span.source
@@ -236,8 +236,11 @@ def _check_reached(context: Context, outputs: Mapping[str, Value]) -> None:
             )
 
 
-def _marked(builder: GraphBuilder) -> dict[str, Weight]:
+def _marked(run: Run) -> dict[str, Weight]:
     """The weights, marked where only training-time layers use them."""
+    builder = run.builder
+    if not run.raw_weights and not any(node.training for node in builder.nodes):
+        return builder.weights
     inference = {name for node in builder.nodes if not node.training for name in node.weights.values()}
     inference |= {v.weight for node in builder.nodes if not node.training for v in node.inputs if v.weight}
     return {

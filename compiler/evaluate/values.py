@@ -176,8 +176,9 @@ class Env:
         """The value, or None where there is none (no value is None)."""
         env: Env | None = self
         while env is not None:
-            if name in env.names:
-                return env.names[name]
+            value = env.names.get(name)
+            if value is not None:
+                return value
             env = env.parent
         return None
 
