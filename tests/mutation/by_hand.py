@@ -271,8 +271,8 @@ SHAPES = _rows(
      "what is left over of the end padding is an error", "test_"),
 ) + _rows(
     "compiler", "tests/compiler/test_cost.py",
-    ("cost.py", "tuple(r + (k - 1) * j for", "tuple(r + (k - 1) for", "a receptive field without the jump", "test_"),
-    ("cost.py", "tuple(j * s for j, s in", "tuple(j for j, s in", "a jump without the stride", "test_"),
+    ("cost.py", "tuple([r + (k - 1) * j for", "tuple([r + (k - 1) for", "a receptive field without the jump", "test_"),
+    ("cost.py", "tuple([j * s for j, s in", "tuple([j for j, s in", "a jump without the stride", "test_"),
     ("ops/conv.py", "outputs[0].elements * (inputs[0].shape[0] // self.groups) * math.prod",
      "outputs[0].elements * inputs[0].shape[0] * math.prod", "MACs without the groups", "test_macs"),
     ("ops/norm.py", "return 2 * outputs[0].elements", "return 0", "batchnorm is free", "test_"),
