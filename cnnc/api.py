@@ -59,11 +59,24 @@ def format(text: str, name: str = "<text>") -> str:
     return format_source(Source(name, text))
 
 
-def summary(graph: Graph) -> Summary:
-    """What each layer makes and costs; prints as text, in a terminal with rich, in a notebook as HTML."""
-    from cnnc.render.summary import summary_of
+def summary(graph: Graph, *, depth: int | None = None, sort: str = "order", batch: int = 1) -> Summary:
+    """What each layer makes and costs; prints as text, in a terminal with rich, in a notebook as HTML.
 
-    return summary_of(graph)
+    Args:
+        graph: the model.
+        depth: how many steps of a name are shown: what lies deeper is folded into one row.
+        sort: `macs`, `params` or `memory`: the largest rows first; `order` is that in which they run.
+        batch: images at a time, for the memory that inference and training need.
+    """
+    from cnnc.render.summary import summary_of
+    from compiler.summary import SORTS
+
+    if sort not in SORTS or (depth is not None and depth < 0) or batch < 1:
+        raise ValueError(
+            f"sort is one of {', '.join(SORTS)}, depth 0 or more, batch 1 or more; "
+            f"not sort={sort!r}, depth={depth!r}, batch={batch!r}"
+        )
+    return summary_of(graph, depth=depth, sort=sort, batch=batch)
 
 
 def runnable(

@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 from compiler import cost
 from compiler.declare import Arg, Axis, BadValue, Context, Pads, PerAxis, Tensor, show
 from compiler.graph import Graph, Node, Value
+from compiler.memory import Usage, usage
+from compiler.memory import as_data as usage_as_data
 from compiler.ops.base import TensorType
 from compiler.ops.checks import as_tuple, axis_name, by_sizes
 from compiler.ops.dense import Fc
@@ -27,7 +29,8 @@ class Row(NamedTuple):
     `shape` is [C, H, W] without the batch.  `memory` counts numbers, 0 for what works in place;
     `weights` are the numbers without `biases`, `params` the trainable ones of both.  Formulas are empty
     where there is nothing to multiply.  `field` and `jump` are per spatial axis, None where
-    no spatial axis is left.  `kind` is input, weight, or the layer's name.  A row that is there for
+    no spatial axis is left.  `kind` is input, weight, or the layer's name; for a folded row, which
+    stands for several `layers`, it is block, seq, group or model.  A row that is there for
     `training` alone has weights, but costs nothing at inference.
     """
 
@@ -46,6 +49,7 @@ class Row(NamedTuple):
     jump: tuple[int, ...] | None = None
     training: bool = False
     kind: str = ""
+    layers: int = 1
 
     @property
     def volume(self) -> str:
@@ -62,7 +66,7 @@ class Row(NamedTuple):
         return (
             f"{self.memory_formula} = {short(self.memory)}"
             if "*" in self.memory_formula
-            else self.memory_formula
+            else self.memory_formula or f"{self.memory:,}"
         )
 
     @property
@@ -83,6 +87,8 @@ class Summary:
 
     `memory` counts numbers (see `Graph.memory`); `memory_bytes` is that in float32.  `weights` and
     `biases` are the sums of their columns, frozen ones included; `params` counts what is trained.
+    `usage` is the memory for inference and for training; `depth` and `sort` say what view this is
+    (see `compiler.fold`).
     """
 
     model: str
@@ -94,6 +100,9 @@ class Summary:
     flops: int
     memory: int
     free: tuple[str, ...] = ()
+    usage: Usage | None = None
+    depth: int | None = None
+    sort: str = "order"
 
     @property
     def memory_bytes(self) -> int:
@@ -117,8 +126,8 @@ def short(count: int) -> str:
     raise AssertionError(count)
 
 
-def summarise(graph: Graph) -> Summary:
-    """The summary of a graph."""
+def summarise(graph: Graph, batch: int = 1) -> Summary:
+    """The summary of a graph; `batch` images at a time are what its memory in use is counted for."""
     full = graph.with_training
     names = _names(full)
     rows = [
@@ -190,6 +199,7 @@ def summarise(graph: Graph) -> Summary:
         sum([row.flops for row in rows]),
         graph.memory,
         tuple(f"{name} = {graph.inputs[at].shape[axis]}" for name, ((at, axis), *_) in graph.free.items()),
+        usage(graph, batch),
     )
 
 
@@ -296,7 +306,9 @@ HEADINGS = (
     "jump",
 )
 #: Columns that hold numbers and so are aligned to the right.
-NUMERIC = frozenset({"biases", "params", "MACs"})
+NUMERIC = frozenset({"biases", "params", "MACs", "share"})
+#: What rows can be sorted by, with the column of each; `order` is that in which they run.
+SORTS = {"order": "", "macs": "MACs", "params": "params", "memory": "memory"}
 
 
 def cells(row: Row) -> tuple[str, ...]:
@@ -313,7 +325,21 @@ def cells(row: Row) -> tuple[str, ...]:
     )
 
 
-def _megabytes(count: int) -> str:
+def table(summary: Summary) -> list[tuple[str, ...]]:
+    """The texts of all rows, headings first; beside what they are sorted by stands the share of it."""
+    lines = [HEADINGS, *[cells(row) for row in summary.rows]]
+    if summary.sort == "order":
+        return lines
+    counts = [getattr(row, summary.sort) for row in summary.rows]
+    total = sum(counts)
+    shares = [f"{100 * count / total:.1f} %" if count else "" for count in counts]
+    beside = HEADINGS.index(SORTS[summary.sort]) + 1
+    return [
+        (*line[:beside], share, *line[beside:]) for line, share in zip(lines, ["share", *shares], strict=True)
+    ]
+
+
+def megabytes(count: int) -> str:
     """`61.0 MB`, or smaller and larger units of a thousand."""
     for unit, letter in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
         if count >= unit:
@@ -326,28 +352,44 @@ def totals(summary: Summary) -> tuple[str, ...]:
     lines = [
         f"parameters {summary.params:,}  (weights {summary.weights:,}, biases {summary.biases:,})",
         f"MACs       {summary.macs:,}  (FLOPs {summary.flops:,})",
-        f"memory     {summary.memory:,} values, {_megabytes(summary.memory_bytes)} in float32, per image",
+        f"memory     {summary.memory:,} values, {megabytes(summary.memory_bytes)} in float32, per image",
     ]
+    if summary.usage is not None:
+        lines += in_use(summary.usage)
     if summary.free:
         lines.append(f"counted at {', '.join(summary.free)}")
     return tuple(lines)
 
 
+def in_use(usage: Usage) -> tuple[str, str]:
+    """The memory for inference and for training, a line each."""
+    inference, training = usage.inference, usage.training
+    images = f"{usage.batch:,} image{'s' if usage.batch > 1 else ''}"
+    state = f"{training.optimizer} {megabytes(training.state)}, " if training.state else ""
+    return (
+        f"inference  {megabytes(inference.total)} for {images}: weights {megabytes(inference.weights)}, "
+        f"activations {megabytes(inference.activations)} at most, in {inference.peak}",
+        f"training   {megabytes(training.total)} for {images}: weights {megabytes(training.weights)}, "
+        f"gradients {megabytes(training.gradients)}, {state}activations {megabytes(training.activations)}",
+    )
+
+
 def render_plain(summary: Summary) -> str:
     """The table and its totals as text, columns aligned, for any output."""
-    table = [HEADINGS, *(cells(row) for row in summary.rows)]
-    widths = [max(len(line[i]) for line in table) for i in range(len(HEADINGS))]
+    lines = table(summary)
+    headings = lines[0]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(headings))]
 
     def aligned(line: Sequence[str]) -> str:
         fitted = [
             text.rjust(width) if heading in NUMERIC else text.ljust(width)
-            for text, width, heading in zip(line, widths, HEADINGS, strict=True)
+            for text, width, heading in zip(line, widths, headings, strict=True)
         ]
         return "  ".join(fitted).rstrip()
 
     rule = "  ".join("-" * width for width in widths)
     return "\n".join(
-        [summary.model, "", aligned(table[0]), rule, *map(aligned, table[1:]), "", *totals(summary), ""]
+        [summary.model, "", aligned(headings), rule, *map(aligned, lines[1:]), "", *totals(summary), ""]
     )
 
 
@@ -357,6 +399,9 @@ def as_data(summary: Summary) -> dict[str, Any]:
 
     data = asdict(summary)
     data["memory_bytes"] = summary.memory_bytes
+    del data["usage"]
+    if summary.usage is not None:
+        data |= usage_as_data(summary.usage)
     data["rows"] = tuple([{**row._asdict(), "volume": row.volume} for row in summary.rows])
     return data
 
@@ -372,9 +417,10 @@ def render_html(summary: Summary) -> str:
     def line(tag: str, texts: Sequence[str]) -> str:
         return "<tr>" + "".join(f"<{tag}>{html.escape(text)}</{tag}>" for text in texts) + "</tr>"
 
-    body = "".join(line("td", cells(row)) for row in summary.rows)
+    headings, *rows = table(summary)
+    body = "".join(line("td", row) for row in rows)
     under = "<br>".join(html.escape(text) for text in totals(summary))
     return (
-        f"<table><caption>{html.escape(summary.model)}</caption><thead>{line('th', HEADINGS)}</thead>"
+        f"<table><caption>{html.escape(summary.model)}</caption><thead>{line('th', headings)}</thead>"
         f"<tbody>{body}</tbody></table><p>{under}</p>"
     )

@@ -52,13 +52,21 @@ def check(
 
 
 def summary(
-    spec: str, settings: Mapping[str, str] | None = None, *, as_json: bool = False, training: bool = False
+    spec: str,
+    settings: Mapping[str, str] | None = None,
+    *,
+    as_json: bool = False,
+    training: bool = False,
+    depth: int | None = None,
+    sort: str = "order",
+    batch: int = 1,
 ) -> int:
     """Print the table of a spec's layers; the exit status."""
     from cnnc.render.summary import summary_of
     from compiler.load import load
 
-    made = summary_of(load(spec, settings=settings, training=training))
+    graph = load(spec, settings=settings, training=training)
+    made = summary_of(graph, depth=depth, sort=sort, batch=batch)
     if as_json:
         from compiler.summary import to_json
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from compiler import summary as plain
-from compiler.summary import HEADINGS, NUMERIC, cells, render_html, render_plain, summarise, totals
+from compiler.summary import NUMERIC, SORTS, render_html, render_plain, summarise, table, totals
 from spec_lang.frozen import fields, frozen
 
 if TYPE_CHECKING:
@@ -32,36 +33,45 @@ class Summary(plain.Summary):
         from rich.table import Table
         from rich.text import Text
 
-        lines = [dict(zip(HEADINGS, cells(row), strict=True)) for row in self.rows]
-        kept, lines = fitting(lines, options.max_width)
-        table = Table(box=box.SIMPLE_HEAD, title=Text(self.model), title_justify="left", pad_edge=False)
+        headings, *rows = table(self)
+        lines = [dict(zip(headings, row, strict=True)) for row in rows]
+        kept, lines = fitting(lines, options.max_width, headings, SORTS[self.sort])
+        drawn = Table(box=box.SIMPLE_HEAD, title=Text(self.model), title_justify="left", pad_edge=False)
         for heading in kept:
-            table.add_column(
+            drawn.add_column(
                 heading,
                 justify="right" if heading in NUMERIC else "left",
                 overflow="fold",
                 style="bold" if heading == "name" else None,
             )
         for line in lines:
-            table.add_row(*(Text(line[heading]) for heading in kept))
-        yield table
+            drawn.add_row(*(Text(line[heading]) for heading in kept))
+        yield drawn
         for total in totals(self):
             yield Text(total)
 
 
-def summary_of(graph: Graph) -> Summary:
-    """The summary of a graph."""
-    data = summarise(graph)
+def summary_of(graph: Graph, *, depth: int | None = None, sort: str = "order", batch: int = 1) -> Summary:
+    """The summary of a graph; see `cnnc.summary`."""
+    data = summarise(graph, batch)
+    if depth is not None or sort != "order":
+        from compiler import fold
+
+        data = fold.sort(data if depth is None else fold.fold(data, graph, depth), sort)
     return Summary(*(getattr(data, name) for name in fields(plain.Summary)))
 
 
-def fitting(lines: list[dict[str, str]], width: int) -> tuple[list[str], list[dict[str, str]]]:
+def fitting(
+    lines: list[dict[str, str]], width: int, headings: Sequence[str], needed: str
+) -> tuple[list[str], list[dict[str, str]]]:
     """The headings whose columns stand side by side in so many columns, and the lines to show.
 
-    The name, the output, the weights and the parameters always stay.
+    The name, the output, the weights, the parameters and the column that is `needed` always stay.
     """
-    kept = list(HEADINGS)
+    kept = list(headings)
     for dispensable in _DISPENSABLE:
+        if dispensable == needed:
+            continue
         widths = {h: max([len(h), *(len(line[h]) for line in lines)]) for h in kept}
         if sum(widths[h] + 2 for h in kept) <= width:
             break

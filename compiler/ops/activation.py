@@ -28,6 +28,7 @@ class Relu(_Activation):
     """max(x, 0).  PyTorch: ReLU.  ONNX: Relu.  Source: Nair and Hinton 2010."""
 
     name: ClassVar[str] = "relu"
+    keeps: ClassVar[str] = "output"
 
 
 @frozen
@@ -145,6 +146,7 @@ class Sigmoid(_Activation):
     """1 / (1 + exp(-x)).  PyTorch: Sigmoid.  ONNX: Sigmoid.  Source: Rumelhart et al. 1986."""
 
     name: ClassVar[str] = "sigmoid"
+    keeps: ClassVar[str] = "output"
     operations: ClassVar[int] = 4
 
 
@@ -153,6 +155,7 @@ class Tanh(_Activation):
     """(exp(x) - exp(-x)) / (exp(x) + exp(-x)).  PyTorch: Tanh.  ONNX: Tanh.  Source: LeCun et al. 1989."""
 
     name: ClassVar[str] = "tanh"
+    keeps: ClassVar[str] = "output"
 
 
 @frozen
@@ -164,6 +167,8 @@ class Softplus(_Activation):
 
 
 class _AlongAxis(Op):
+    keeps: ClassVar[str] = "output"
+
     def flops(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> int:
         """Maximum, difference, exponential, sum and division (or logarithm and difference) per number."""
         return 5 * outputs[0].elements

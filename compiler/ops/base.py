@@ -117,6 +117,11 @@ class Op(Declared):
     elementwise: ClassVar[bool] = False
     #: Whether a raw weight may flow in (it has no batch axis); tensor arguments take one anyway.
     takes_raw: ClassVar[bool] = False
+    #: Whether the result is the input's numbers in their order, so that both can lie in one place.
+    view: ClassVar[bool] = False
+    #: What the gradient reads again in PyTorch: the `inputs`, the first `input`, the `output`, `both`,
+    #: `nothing`, or for `weights` the inputs, if the layer's own are trained.
+    keeps: ClassVar[str] = "inputs"
 
     @classmethod
     def apply_to(cls, inputs: Sequence[TensorType], given: Sequence[Given] = (), **named: Any) -> Self:
@@ -183,6 +188,18 @@ class Op(Declared):
         `memory` counts the inputs of the model and every result for which this holds.
         """
         return not self.elementwise
+
+    def unchanged(self, inputs: Sequence[TensorType]) -> bool:
+        """Whether the result is the input at inference, so that nothing is computed."""
+        return self.view
+
+    def kept(self, inputs: Sequence[TensorType]) -> str:
+        """What of one application the gradient reads again: `keeps`, unless the arguments matter."""
+        return self.keeps
+
+    def marks(self, outputs: Sequence[TensorType]) -> int:
+        """Bytes for one image that the gradient keeps beside tensors: positions of maxima, masks."""
+        return 0
 
     def window(self, inputs: Sequence[TensorType]) -> Window | None:
         """The window for receptive fields; None where a position sees only itself."""

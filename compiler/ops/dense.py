@@ -26,6 +26,7 @@ class Fc(WeightedOp):
     """
 
     name: ClassVar[str] = "fc"
+    keeps: ClassVar[str] = "weights"
 
     features: int = arg(Int(), "how many numbers come out", positional=True)
     bias: bool = arg(Flag(), "whether a number per feature is added", default=True)

@@ -29,6 +29,7 @@ class Dropout(Op):
     name: ClassVar[str] = "dropout"
     mode_dependent: ClassVar[bool] = True
     elementwise: ClassVar[bool] = True
+    keeps: ClassVar[str] = "nothing"
 
     p: float = arg(
         Real(minimum=0, below=1), "the probability that a number is dropped", default=0.5, positional=True
@@ -55,6 +56,18 @@ class Dropout(Op):
     def flops(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> int:
         """None at inference; one multiplication per number for `classic`."""
         return outputs[0].elements if self.mode == "classic" else 0
+
+    def unchanged(self, inputs: Sequence[TensorType]) -> bool:
+        """`classic` multiplies at inference."""
+        return self.mode != "classic"
+
+    def marks(self, outputs: Sequence[TensorType]) -> int:
+        """A byte for whatever is kept or dropped as one: a number, a channel, an image."""
+        if self.p == 0:
+            return 0
+        if self.mode == "path":
+            return 1
+        return outputs[0].shape[0] if self.spatial else outputs[0].elements
 
 
 OPS: tuple[type[Op], ...] = (Dropout,)

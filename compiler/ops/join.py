@@ -16,6 +16,7 @@ class _Join(Op):
     """A layer with two or more flowing inputs."""
 
     arity: ClassVar[int | None] = None
+    keeps: ClassVar[str] = "nothing"
 
     @classmethod
     def prepare(cls, stored: dict[str, Any], inputs: Sequence[TensorType]) -> dict[str, Any]:
@@ -207,6 +208,10 @@ class Multiply(_Join):
         """A number alone is multiplied in place."""
         return len(inputs) > 1
 
+    def kept(self, inputs: Sequence[TensorType]) -> str:
+        """Each factor for the others' gradients; a number needs none."""
+        return "inputs" if len(inputs) > 1 else "nothing"
+
     def flops(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> int:
         """One multiplication per output number for each factor beyond the first."""
         return super().flops(inputs, outputs) + (0 if self.constant is None else outputs[0].elements)
@@ -220,6 +225,7 @@ class Maximum(_Join):
     """
 
     name: ClassVar[str] = "maximum"
+    keeps: ClassVar[str] = "inputs"
 
     def infer(self, inputs: Sequence[TensorType]) -> tuple[TensorType, ...]:
         return (self.result(inputs, *_equal_shapes(self.name, inputs)),)

@@ -279,6 +279,7 @@ class Scale(WeightedOp):
     """
 
     name: ClassVar[str] = "scale"
+    keeps: ClassVar[str] = "weights"
     elementwise: ClassVar[bool] = True
 
     bias: bool = arg(Flag(), "whether an offset is added", default=True)

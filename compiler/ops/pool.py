@@ -14,6 +14,8 @@ from compiler.ops.sliding import Sliding, too_many_numbers
 from spec_lang.frozen import frozen
 
 _ROUND = Choice(shapes.ROUNDS)
+#: The position of a maximum is a 64-bit integer in PyTorch.
+POSITION_BYTES = 8
 
 
 class _Pool(Sliding):
@@ -104,6 +106,10 @@ class MaxPool(_Pool):
     round: str = arg(_ROUND, "what happens when the size is not whole", default=Word("exact"))
     dilation: tuple[int, ...] = arg(PerAxis(), "the distance between the window's elements", default=1)
 
+    def marks(self, outputs: Sequence[TensorType]) -> int:
+        """The position of each maximum."""
+        return POSITION_BYTES * outputs[0].elements
+
 
 @frozen
 class AvgPool(_Pool):
@@ -150,6 +156,9 @@ class _Whole(Op):
         """Not where there is one position already."""
         return any(size > 1 for size in inputs[0].spatial)
 
+    def unchanged(self, inputs: Sequence[TensorType]) -> bool:
+        return not self.new_volume(inputs)
+
     def flops(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> int:
         """One operation per input number."""
         return inputs[0].elements
@@ -168,6 +177,7 @@ class GlobalAvgPool(_Whole):
     """
 
     name: ClassVar[str] = "globalavgpool"
+    keeps: ClassVar[str] = "nothing"
 
 
 @frozen
@@ -178,6 +188,10 @@ class GlobalMaxPool(_Whole):
     """
 
     name: ClassVar[str] = "globalmaxpool"
+
+    def marks(self, outputs: Sequence[TensorType]) -> int:
+        """The position of each maximum."""
+        return POSITION_BYTES * outputs[0].elements
 
 
 class _Adaptive(Op):
@@ -235,6 +249,9 @@ class _Adaptive(Op):
         """Not where the input has the size already: as in VGG, whose 7x7 map is pooled to 7x7."""
         return self.sizes(inputs) != inputs[0].spatial
 
+    def unchanged(self, inputs: Sequence[TensorType]) -> bool:
+        return not self.new_volume(inputs)
+
     def flops(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> int:
         """At most one operation per element of the largest window, for each output."""
         return outputs[0].elements * math.prod(self.window(inputs).extent)
@@ -268,6 +285,10 @@ class AdaptiveAvgPool(_Adaptive):
     size: tuple[int, ...] | None = arg(PerAxis(), "the size of the result", default=None, positional=True)
     like: int | None = arg(Tensor(), "a tensor whose spatial size the result gets", default=None)
 
+    def kept(self, inputs: Sequence[TensorType]) -> str:
+        """Nothing for one position, which is a mean."""
+        return "input" if any(size > 1 for size in self.sizes(inputs)) else "nothing"
+
 
 @frozen
 class AdaptiveMaxPool(_Adaptive):
@@ -280,9 +301,14 @@ class AdaptiveMaxPool(_Adaptive):
     """
 
     name: ClassVar[str] = "adaptivemaxpool"
+    keeps: ClassVar[str] = "input"
 
     size: tuple[int, ...] | None = arg(PerAxis(), "the size of the result", default=None, positional=True)
     like: int | None = arg(Tensor(), "a tensor whose spatial size the result gets", default=None)
+
+    def marks(self, outputs: Sequence[TensorType]) -> int:
+        """The position of each maximum."""
+        return POSITION_BYTES * outputs[0].elements
 
 
 OPS: tuple[type[Op], ...] = (MaxPool, AvgPool, GlobalAvgPool, GlobalMaxPool, AdaptiveAvgPool, AdaptiveMaxPool)

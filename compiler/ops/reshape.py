@@ -16,6 +16,9 @@ from spec_lang.frozen import frozen
 class _View(Op):
     """The same numbers in the same order."""
 
+    view: ClassVar[bool] = True
+    keeps: ClassVar[str] = "nothing"
+
     def new_volume(self, inputs: Sequence[TensorType]) -> bool:
         """Its result is its input, read differently."""
         return False
@@ -106,6 +109,7 @@ class Permute(Op):
     """
 
     name: ClassVar[str] = "permute"
+    keeps: ClassVar[str] = "nothing"
 
     order: tuple[int, ...] = arg(Ints(), "every axis once", positional=True)
 
@@ -142,6 +146,7 @@ class Select(Op):
     """
 
     name: ClassVar[str] = "select"
+    keeps: ClassVar[str] = "nothing"
 
     channels: tuple[int, ...] = arg(Ints(), "the channels, counted from 0", positional=True)
 
@@ -176,6 +181,7 @@ class ChannelShuffle(Op):
     """
 
     name: ClassVar[str] = "channelshuffle"
+    keeps: ClassVar[str] = "nothing"
 
     groups: int = arg(Int(), "into how many groups the channels are divided", positional=True)
 
@@ -207,6 +213,7 @@ class Slice(Op):
     """The stretch from `start` up to, without, `stop` of one axis.  PyTorch: indexing.  ONNX: Slice."""
 
     name: ClassVar[str] = "slice"
+    keeps: ClassVar[str] = "nothing"
 
     axis: int = arg(Axis(), "the axis that is cut", positional=True)
     start: int = arg(Int(0), "the first position, counted from 0", positional=True)
@@ -252,6 +259,10 @@ class Reduce(Op):
         kept = [i for i in range(x.rank) if i != self.axis]
         return (x.with_shape([x.shape[i] for i in kept], [x.free[i] for i in kept]),)
 
+    def kept(self, inputs: Sequence[TensorType]) -> str:
+        """A maximum goes back to where it came from: both are read."""
+        return "both" if self.how == "max" else "nothing"
+
     def flops(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> int:
         """One operation per input number."""
         return inputs[0].elements
@@ -281,6 +292,7 @@ class Pad(Op):
     """
 
     name: ClassVar[str] = "pad"
+    keeps: ClassVar[str] = "nothing"
 
     amount: tuple[tuple[int, int], ...] = arg(
         _Amount(), "how much is added at the begin and end of each axis", positional=True
