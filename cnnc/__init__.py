@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from backends.base import Backend, Gradients, Runnable
-    from cnnc.api import check, format, generate, load, runnable, summary, torch_module
+    from cnnc.api import check, diff, format, generate, load, runnable, summary, torch_module
     from cnnc.data import open_data
     from cnnc.evaluation import evaluate, predict
     from cnnc.exporting import export
@@ -39,6 +39,7 @@ _HOMES = {
     "format": "cnnc.api",
     "shipped": "compiler.load",
     "summary": "cnnc.api",
+    "diff": "cnnc.api",
     "Graph": "compiler.graph",
     # weights
     "initial_weights": "compiler.initial",
@@ -77,6 +78,7 @@ __all__ = [
     "SpecError",
     "__version__",
     "check",
+    "diff",
     "evaluate",
     "export",
     "format",

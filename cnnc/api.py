@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import torch
 
     from backends.base import Array, Runnable
+    from cnnc.render.diff import Diff
     from cnnc.render.summary import Summary
     from compiler.graph import Graph
     from spec_lang.diagnostics import Diagnostic
@@ -77,6 +78,13 @@ def summary(graph: Graph, *, depth: int | None = None, sort: str = "order", batc
             f"not sort={sort!r}, depth={depth!r}, batch={batch!r}"
         )
     return summary_of(graph, depth=depth, sort=sort, batch=batch)
+
+
+def diff(old: Graph, new: Graph) -> Diff:
+    """What differs between two models: layers, totals, and which weights carry over; prints as text."""
+    from cnnc.render.diff import diff_of
+
+    return diff_of(old, new)
 
 
 def runnable(

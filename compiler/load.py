@@ -162,6 +162,17 @@ def evaluate(
     return evaluate_model(target, given, limits, opened.paths)
 
 
+def parameters_of(target: str | os.PathLike[str]) -> tuple[str, ...]:
+    """The names of the parameters that a model takes from outside.  Raises `SpecError`."""
+    opened = open_spec(target)
+    if opened.model is None and not opened.module.models:
+        return ()
+    try:
+        return tuple(parameter.name for parameter in _target(opened).open_parameters)
+    except (Problem, Poisoned):
+        return ()  # told where the model is loaded
+
+
 def _target(opened: Opened) -> Target:
     module, name = opened.module, opened.model
     if name is None:

@@ -402,8 +402,13 @@ def as_data(summary: Summary) -> dict[str, Any]:
     del data["usage"]
     if summary.usage is not None:
         data |= usage_as_data(summary.usage)
-    data["rows"] = tuple([{**row._asdict(), "volume": row.volume} for row in summary.rows])
+    data["rows"] = tuple(map(row_as_data, summary.rows))
     return data
+
+
+def row_as_data(row: Row) -> dict[str, Any]:
+    """A row as plain data, the volume as a text beside the shape."""
+    return {**row._asdict(), "volume": row.volume}
 
 
 def to_json(summary: Summary) -> str:

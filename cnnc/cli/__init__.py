@@ -21,6 +21,7 @@ from cnnc.cli.failures import Terminated, report
 VERBS = {
     "check": "errors and warnings of specs",
     "summary": "shapes, memory, weights, multiply-adds and receptive field of each layer",
+    "diff": "layers, costs and weights that differ between two specs",
     "compile": "source code for a backend",
     "init": "initial weights",
     "train": "train on a data set",

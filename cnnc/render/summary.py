@@ -66,10 +66,10 @@ def fitting(
 ) -> tuple[list[str], list[dict[str, str]]]:
     """The headings whose columns stand side by side in so many columns, and the lines to show.
 
-    The name, the output, the weights, the parameters and the column that is `needed` always stay.
+    The name, the output, the parameters, and the column that is `needed` or else the weights always stay.
     """
     kept = list(headings)
-    for dispensable in _DISPENSABLE:
+    for dispensable in (*_DISPENSABLE, *(("weights",) if needed else ())):
         if dispensable == needed:
             continue
         widths = {h: max([len(h), *(len(line[h]) for line in lines)]) for h in kept}

@@ -68,6 +68,11 @@ def _summary(given: dict[str, Any]) -> None:
     assert str(cnnc.summary(_load(given, training=given["training"])))
 
 
+def _diff(given: dict[str, Any]) -> None:
+    old, new = (_load({**given, "spec": spec}, training=given["training"]) for spec in (given["a"], given["b"]))
+    assert str(cnnc.diff(old, new))
+
+
 def _compile(given: dict[str, Any]) -> None:
     graph = _load(given)
     assert cnnc.generate(graph, given["backend"], _weights(given, graph))
@@ -117,6 +122,6 @@ def _predict(given: dict[str, Any]) -> None:
 
 
 _CALLS: dict[str, Any] = {
-    "check": _check, "fmt": _fmt, "summary": _summary, "compile": _compile, "init": _init, "export": _export,
+    "check": _check, "fmt": _fmt, "summary": _summary, "diff": _diff, "compile": _compile, "init": _init, "export": _export,
     "verify": _verify, "train": _train, "eval": _eval, "predict": _predict,
 }

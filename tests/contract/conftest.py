@@ -16,7 +16,7 @@ Ask = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 #: Commands that need no framework: their process is smaller, and so is each fork of it.
-LIGHT = ("check", "fmt", "summary", "specs", "explain")
+LIGHT = ("check", "fmt", "summary", "diff", "specs", "explain")
 
 
 @pytest.fixture(scope="session")

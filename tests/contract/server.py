@@ -33,11 +33,12 @@ def light_imports() -> None:
     import cnnc.api
     import cnnc.cli
     import compiler.load
-    from cnnc.cli import check, explain, fmt, specs, summary
+    from cnnc.cli import check, diff, explain, fmt, specs, summary
+    from cnnc.render.diff import diff_of
     from cnnc.render.summary import summary_of
     from tests.contract.api import call
 
-    assert all((check, explain, fmt, specs, summary, summary_of, call, cnnc.api))
+    assert all((check, diff, diff_of, explain, fmt, specs, summary, summary_of, call, cnnc.api))
     compiler.load.shipped()
 
 
