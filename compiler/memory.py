@@ -66,14 +66,15 @@ class Usage:
 def usage(graph: Graph, batch: int = 1) -> Usage:
     """The memory that a graph takes for so many images at a time."""
     peak, name = peak_activations(graph, batch)
-    held = sum([w.elements for w in graph.weights.values() if graph.training or not w.training])
+    every = FLOAT32_BYTES * sum([weight.elements for weight in graph.weights.values()])
+    aside = sum([w.elements for w in graph.weights.values() if w.training]) if not graph.training else 0
     gradients = FLOAT32_BYTES * graph.params
     optimizer, copies = optimizer_state(graph)
     return Usage(
         batch,
-        Inference(FLOAT32_BYTES * held, FLOAT32_BYTES * peak, name),
+        Inference(every - FLOAT32_BYTES * aside, FLOAT32_BYTES * peak, name),
         Training(
-            FLOAT32_BYTES * sum([w.elements for w in graph.weights.values()]),
+            every,
             gradients,
             optimizer,
             copies * gradients,
@@ -113,10 +114,10 @@ def peak_activations(graph: Graph, batch: int = 1) -> tuple[int, str]:
     # What is a view of what: a view lives and ends with what it shows.  All keys are identities.
     shown: dict[int, int] = {}
     last: dict[int, int] = {}
-    for at, node in enumerate(graph.nodes):
+    for at, (node, work) in enumerate(zip(graph.nodes, graph.work, strict=True)):
         for value in node.inputs:
             last[shown.get(id(value), id(value))] = at
-        if node.op.unchanged(node.input_types):
+        if not work.memory and node.op.unchanged(node.input_types):
             first = id(node.inputs[0])
             shown[id(node.outputs[0])] = shown.get(first, first)
     forever = len(graph.nodes)
@@ -128,24 +129,28 @@ def peak_activations(graph: Graph, batch: int = 1) -> tuple[int, str]:
     live = sum(sizes.values())
     most, where = live, next(iter(graph.inputs), "")
     for at, (node, work) in enumerate(zip(graph.nodes, graph.work, strict=True)):
-        ended = {shown.get(id(value), id(value)) for value in node.inputs}
-        ended = {key for key in ended if last[key] == at and key in sizes}
-        made = {id(value): numbers(value) for value in node.outputs if id(value) not in shown}
-        live += sum(made.values())
+        before = live
+        for value in node.outputs:
+            key = id(value)
+            if key not in shown:
+                sizes[key] = size = numbers(value)
+                live += size
         room = live
-        if made and not work.memory:
-            first = id(node.inputs[0])
-            first = shown.get(first, first)
-            if first in ended and sizes[first] == made[id(node.outputs[0])]:
-                room -= sizes[first]
+        if not work.memory and live > before:  # in place, if that ends here
+            key = id(node.inputs[0])
+            key = shown.get(key, key)
+            if last[key] == at and sizes.get(key) == live - before:
+                room = before
         if room > most:
             most, where = room, node.name
-        sizes.update(made)
-        for key in ended:
-            live -= sizes.pop(key)
-        for key in made:
-            if key not in last:
-                live -= sizes.pop(key)  # nobody reads it
+        for value in node.inputs:
+            key = id(value)
+            key = shown.get(key, key)
+            if last[key] == at:
+                live -= sizes.pop(key, 0)
+        for value in node.outputs:
+            if id(value) not in last and id(value) not in shown:
+                live -= sizes.pop(id(value))  # nobody reads it
     return most, where
 
 
@@ -158,15 +163,23 @@ def kept_activations(graph: Graph, batch: int = 1) -> int:
     shown: dict[int, Value] = {}
     kept: dict[int, Value] = {}
     marks = 0
+    rules: dict[tuple[int, int, int], tuple[str, int]] = {}  # layers that are alike share their op
     for node in graph.nodes:
-        own = any(name in trained for name in node.weights.values())
-        reached = own or any(id(v) in moving or v.weight in trained for v in node.inputs)
+        own = bool(node.weights) and not trained.isdisjoint(node.weights.values())
+        reached = own
+        for value in node.inputs if not own else ():
+            reached = reached or id(value) in moving or value.weight in trained
         if node.op.view:
             shown[id(node.outputs[0])] = shown.get(id(node.inputs[0]), node.inputs[0])
         if not reached:
             continue
         moving.update([id(value) for value in node.outputs])
-        what = node.op.kept(node.input_types)
+        like = (id(node.op), len(node.inputs), id(node.outputs[0].type))
+        rule = rules.get(like)
+        if rule is None:
+            rule = rules[like] = node.op.kept(node.input_types), node.op.marks(node.output_types)
+        what, more = rule
+        marks += more
         read: tuple[Value, ...] = ()
         if what in ("inputs", "both") or (what == "weights" and own):
             read = node.inputs
@@ -178,7 +191,6 @@ def kept_activations(graph: Graph, batch: int = 1) -> int:
             if value.weight is None:
                 value = shown.get(id(value), value)
                 kept[id(value)] = value
-        marks += node.op.marks(node.output_types)
     numbers = _Sizes(batch)
     return FLOAT32_BYTES * sum([numbers(value) for value in kept.values()]) + batch * marks
 
