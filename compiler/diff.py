@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from typing import Any, NamedTuple
 
+from compiler.adapt import Shape
 from compiler.align import align
 from compiler.declare import Declared, show
 from compiler.graph import Graph, Value
@@ -17,7 +18,7 @@ from compiler.ops.base import Op
 from compiler.ops.checks import by_sizes
 from compiler.summary import Row, Summary, summarise
 from compiler.training import TrainSettings, as_written
-from compiler.weights import Report, Shape, match
+from compiler.weights import Report, match
 from spec_lang.frozen import frozen
 
 ADDED, REMOVED, CHANGED, RENAMED = "added", "removed", "changed", "renamed"
