@@ -1,7 +1,7 @@
 """Statements of generated code as `ruff format` lays them out.
 
 What does not fit on a line has one item a line, each with its comma: so it stays as it is
-under every longer line length too.
+under every longer line length too, but for a comprehension, which has none.
 """
 
 from __future__ import annotations
@@ -32,10 +32,20 @@ class Named:
     comment: str = ""
 
 
+@dataclass(frozen=True)
+class Comprehension:
+    """The only item of a bracket: `element clause`, on two lines where it is too long for one."""
+
+    element: Any
+    clause: str
+
+
 def flat(tree: Any) -> str:
     """An expression on one line."""
     if isinstance(tree, str):
         return tree
+    if isinstance(tree, Comprehension):
+        return f"{flat(tree.element)} {tree.clause}"
     if isinstance(tree, Named):
         return tree.before + flat(tree.tree)
     assert isinstance(tree, Bracket)
@@ -46,6 +56,8 @@ def is_tall(tree: Any) -> bool:
     """Whether something in it asks for one item a line."""
     if isinstance(tree, Named):
         return bool(tree.comment) or is_tall(tree.tree)
+    if isinstance(tree, Comprehension):
+        return is_tall(tree.element)
     return isinstance(tree, Bracket) and (tree.tall or any(map(is_tall, tree.items)))
 
 
@@ -58,7 +70,12 @@ def lines_of(
     """
     indent = "    " * depth
     if isinstance(tree, Named):
-        return lines_of(before + tree.before, tree.tree, after, depth, tree.comment, width)
+        return lines_of(before + tree.before, tree.tree, after, depth, tree.comment or comment, width)
+    if isinstance(tree, Comprehension):
+        line = indent + flat(tree)
+        if not comment and not is_tall(tree) and len(line) <= width:
+            return [line]
+        return [*lines_of("", tree.element, "", depth, comment, width), indent + tree.clause]
     if not is_tall(tree):
         line = indent + before + flat(tree) + after
         behind = f"{line}  # {comment}" if comment else line
@@ -69,7 +86,11 @@ def lines_of(
         if not isinstance(tree, Bracket) or not tree.items:
             return [f"{line}  # fmt: skip"]
     made = [indent + before + tree.open]
-    # A call's only argument has no comma behind it.
+    if _counts(tree):
+        # A comprehension has no comma behind it, and what is said of its elements stands there.
+        made += lines_of("", tree.items[0], "", depth + 1, comment, width)
+        return [*made, indent + tree.close + after]
+    # Nor has a call's only argument a comma.
     alone = tree.close == ")" and len(tree.items) == 1 and isinstance(tree.items[0], Bracket)
     for item in tree.items:
         made += lines_of("", item, "" if alone else ",", depth + 1, width=width)
@@ -78,3 +99,10 @@ def lines_of(
         behind = f"{made[-1]}  # {comment}"
         made = [*made[:-1], behind] if len(behind) <= width else [f"{indent}# {comment}", *made]
     return made
+
+
+def _counts(tree: Any) -> bool:
+    """Whether it is brackets around nothing but a comprehension."""
+    while isinstance(tree, Bracket) and len(tree.items) == 1:
+        tree = tree.items[0]
+    return isinstance(tree, Comprehension)

@@ -2,7 +2,8 @@
 
 `source.py` puts the file together from what the others find out: `structure.py` which scopes
 become modules, `classes.py` which of them share a class, `members.py` and `forward.py` a
-constructor and a forward pass, `layout.py` the lines.  The layers are in one file per family.
+constructor and a forward pass, `repeats.py` what a comprehension says once, `layout.py` the
+lines.  The layers are in one file per family.
 """
 
 from __future__ import annotations

@@ -295,9 +295,7 @@ class Forward:
             wanted = "x"
         else:
             end, label = self._chain(value, item)
-            binary = (
-                isinstance(end.source, Node) and end.source.op.name in ("add", "multiply") if end else True
-            )
+            binary = end is None or self._takes_two(end)
             wanted = (
                 "out"
                 if binary and not label and "out" not in self.locals.live
@@ -340,12 +338,18 @@ class Forward:
             if isinstance(user.source, Unit) or user.source.weights:
                 item, unit = user, isinstance(user.source, Unit)
         end = self.user.get(value)
-        long = (
-            end is not None and isinstance(end.source, Node) and end.source.op.name not in ("add", "multiply")
-        )
+        long = end is not None and isinstance(end.source, Node) and not self._takes_two(end)
         if long or (unit and length == 1 and last is item):
             name = self._label(item)
         return end, name
+
+    def _takes_two(self, item: Item) -> bool:
+        """Whether it is a sum, or joins what came in with what became of it."""
+        if not isinstance(item.source, Node):
+            return False
+        if item.source.op.name in ("add", "multiply"):
+            return True
+        return len(item.inputs) == 2 and any(value in self.unit.inputs for value in item.inputs)
 
     def _label(self, item: Item) -> str:
         path = item.source.path

@@ -6,17 +6,20 @@ import textwrap
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from backends.layout import WIDTH
+from backends.layout import WIDTH, Comprehension
 from backends.torch.emit.classes import Plan, text_of
 from backends.torch.emit.forms import Bracket, Named
 from backends.torch.emit.notes import Shapes
 from backends.torch.emit.owned import owned_by_dict, owned_by_module
+from backends.torch.emit.repeats import Member, Run, runs
 from backends.torch.emit.structure import Entry, Structure, Unit
-from backends.writer import is_identifier
+from backends.writer import is_identifier, literal
 from compiler.graph import Node, Weight
 
 #: Constants of more numbers become a table in front of their class.
 WRITTEN = 16
+#: How far in the statements of a constructor stand.
+DEPTH = 2
 
 
 def access(structure: Structure, unit: Unit, path: str) -> str:
@@ -87,6 +90,7 @@ class Registrations:
         self.tables: list[list[str]] = []
         self.buffers: list[str] = []
         self.texts: Iterator[Any] = iter(plan.init_texts)
+        self.depth = DEPTH
 
     def lines(self) -> Iterator[tuple[str, Any, str]]:
         """(before, tree, after) of each statement."""
@@ -115,15 +119,21 @@ class Registrations:
                 yield "", Bracket("attach(", ("self", f'"{".".join(entry.steps)}"', tree), ")"), ""
 
     @staticmethod
-    def _holder(step: str, style: str, members: list[tuple[Entry, Any]]) -> tuple[str, Any, str]:
-        if style == "list":
-            return (
-                f"self.{step} = ",
-                Bracket("nn.ModuleList(", (Bracket("[", tuple(t for _, t in members), "]", tall=True),), ")"),
-                "",
-            )
-        items = tuple(Named(f'"{entry.steps[1]}": ', tree) for entry, tree in members)
-        return f"self.{step} = ", Bracket("nn.ModuleDict(", (Bracket("{", items, "}", tall=True),), ")"), ""
+    def _holder(step: str, style: str, built: list[tuple[Entry, Any]]) -> tuple[str, Any, str]:
+        is_list = style == "list"
+        members = runs([Member("" if is_list else literal(e.steps[1]), tree) for e, tree in built], DEPTH + 2)
+        whole = members[0] if len(members) == 1 and isinstance(members[0], Run) else None
+        inner: Any
+        if is_list and whole:
+            inner = Comprehension(whole.tree, whole.clause)
+        elif is_list:
+            items = tuple(starred(m) if isinstance(m, Run) else m.tree for m in members)
+            inner = Bracket("[", items, "]", tall=True)
+        elif whole:
+            inner = mapping("{", whole)
+        else:
+            inner = Bracket("{", named(members, '"{}": '), "}", tall=True)
+        return f"self.{step} = ", Bracket(f"nn.Module{'List' if is_list else 'Dict'}(", (inner,), ")"), ""
 
     def build(self, entry: Entry) -> Any:
         """The expression that makes an entry's module or weight."""
@@ -177,26 +187,56 @@ class Registrations:
             return ""  # its members say theirs
         return self.shapes.member(f"{unit.path}.{'.'.join(entry.steps)}")
 
-    def _sequential(self, unit: Unit) -> Bracket:
+    def _sequential(self, unit: Unit) -> Bracket | Named:
         entries = self.structure.entries[unit.path]
-        notes = [self._note(unit, entry) for entry in entries]
-        # A shape is said where it changes.
-        notes = [note if i == 0 or note != notes[i - 1] else "" for i, note in enumerate(notes)]
+        steps = [entry.steps[0] for entry in entries]
+        counted, plain = steps == [str(i) for i in range(len(steps))], all(map(is_identifier, steps))
+        deeper = 1 if counted else 2 if plain else 3  # brackets around the members
+        self.depth += deeper
         built = [
-            (entry.steps[0], self.build(entry), note) for entry, note in zip(entries, notes, strict=True)
+            Member("" if counted else literal(entry.steps[0]), self.build(entry), self._note(unit, entry))
+            for entry in entries
         ]
-        steps = [step for step, _, _ in built]
-        if steps == [str(i) for i in range(len(steps))]:
-            return Bracket(
-                "nn.Sequential(", tuple(Named("", tree, note) for _, tree, note in built), ")", tall=True
-            )
-        if all(is_identifier(step) for step in steps):
-            items = tuple(Named(f"{step}=", tree, note) for step, tree, note in built)
-            inner = Bracket("OrderedDict(", items, ")", tall=True)
+        members = runs(built, self.depth)
+        self.depth -= deeper
+        if len(members) == 1 and isinstance(members[0], Run):
+            # All of it is one comprehension, and what is said of a member is said of the whole.
+            run = members[0]
+            inner = starred(run) if counted else pairs("OrderedDict(", run, ")")
+            return Named("", Bracket("nn.Sequential(", (inner,), ")"), run.note)
+        if counted:
+            items = tuple(Named("", starred(m) if isinstance(m, Run) else m.tree, m.note) for m in members)
+            return Bracket("nn.Sequential(", items, ")", tall=True)
+        if plain:
+            inner = Bracket("OrderedDict(", named(members, "{}="), ")", tall=True)
         else:
-            items = tuple(Named(f'"{step}": ', tree, note) for step, tree, note in built)
-            inner = Bracket("OrderedDict(", (Bracket("{", items, "}", tall=True),), ")")
+            inner = Bracket("OrderedDict(", (Bracket("{", named(members, '"{}": '), "}", tall=True),), ")")
         return Bracket("nn.Sequential(", (inner,), ")", tall=True)
+
+
+def starred(run: Run) -> Bracket:
+    """`*(Bottleneck(256) for _ in range(5))`."""
+    return Bracket("*(", (Comprehension(run.tree, run.clause),), ")")
+
+
+def pairs(before: str, run: Run, after: str) -> Bracket:
+    """`OrderedDict((f"layer{i}", Layer(8)) for i in range(1, 7))`."""
+    return Bracket(before, (Comprehension(Bracket("(", (run.label, run.tree), ")"), run.clause),), after)
+
+
+def mapping(before: str, run: Run) -> Bracket:
+    """`{f"layer{i}": Layer(8) for i in range(1, 7)}`."""
+    return Bracket(before, (Comprehension(Named(f"{run.label}: ", run.tree), run.clause),), "}")
+
+
+def named(members: list[Member], spelled: str) -> tuple[Named, ...]:
+    """Members with their labels in front of them, as `spelled`, and runs of them as `**{...}`."""
+    return tuple(
+        Named("", mapping("**{", m), m.note)
+        if isinstance(m, Run)
+        else Named(spelled.format(m.label[1:-1]), m.tree, m.note)
+        for m in members
+    )
 
 
 def _numbers(values: Any) -> Any:

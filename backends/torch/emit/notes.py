@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from backends.torch.emit.classes import Plan, multiple, same
 from backends.torch.emit.structure import Structure
 from compiler.graph import Node, Value
@@ -47,6 +49,10 @@ class Shapes:
                 found = multiple(p.values, sizes)
                 if found:
                     return found.format(p.name)
+            for p in self.plan.parameters:
+                more = size_beyond(p.values, sizes)
+                if more:
+                    return f"{p.name} + {more}"
         base = LETTERS[rank][axis] if rank in LETTERS else f"E{axis}"
         if (base, sizes) not in self.letters:
             count, name = 1, base
@@ -77,6 +83,14 @@ class Shapes:
         ]
         found = [value for value in values if value is not None]
         return self.text(found) if len(found) == len(values) else ""
+
+
+def size_beyond(base: tuple[Any, ...], sizes: tuple[int, ...]) -> int:
+    """By how much the sizes exceed what a parameter carries, if it is the same in every instance; else 0."""
+    if any(type(value) is not int for value in base):
+        return 0
+    found = {size - value for value, size in zip(base, sizes, strict=True)}
+    return max(0, found.pop()) if len(found) == 1 else 0
 
 
 def results_of(structure: Structure) -> dict[str, Value]:

@@ -87,9 +87,7 @@ class Tiny(nn.Module):
         )
         self.layer2 = nn.Sequential(
             BottleneckDownsample(in_channels=32, width=16, stride=2),  # (N, 64, 5, 6)
-            Bottleneck(16),
-            Bottleneck(16),
-            Bottleneck(16),
+            *(Bottleneck(16) for _ in range(3)),
         )
         self.globalavgpool1 = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(64, 10)
