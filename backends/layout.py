@@ -1,7 +1,7 @@
 """Statements of generated code as `ruff format` lays them out.
 
 What does not fit on a line has one item a line, each with its comma: so it stays as it is
-under every longer line length too, but for a comprehension, which has none.
+under every longer line length too.  A comprehension, which has none, is kept by a comment.
 """
 
 from __future__ import annotations
@@ -34,10 +34,11 @@ class Named:
 
 @dataclass(frozen=True)
 class Comprehension:
-    """The only item of a bracket: `element clause`, on two lines where it is too long for one."""
+    """The only item of a bracket: `element clause`; where it is too long, on two lines, with a comment."""
 
     element: Any
     clause: str
+    comment: str = ""
 
 
 def flat(tree: Any) -> str:
@@ -71,11 +72,6 @@ def lines_of(
     indent = "    " * depth
     if isinstance(tree, Named):
         return lines_of(before + tree.before, tree.tree, after, depth, tree.comment or comment, width)
-    if isinstance(tree, Comprehension):
-        line = indent + flat(tree)
-        if not comment and not is_tall(tree) and len(line) <= width:
-            return [line]
-        return [*lines_of("", tree.element, "", depth, comment, width), indent + tree.clause]
     if not is_tall(tree):
         line = indent + before + flat(tree) + after
         behind = f"{line}  # {comment}" if comment else line
@@ -85,12 +81,10 @@ def lines_of(
             return [f"{indent}# {comment}", line]
         if not isinstance(tree, Bracket) or not tree.items:
             return [f"{line}  # fmt: skip"]
-    made = [indent + before + tree.open]
     if _counts(tree):
-        # A comprehension has no comma behind it, and what is said of its elements stands there.
-        made += lines_of("", tree.items[0], "", depth + 1, comment, width)
-        return [*made, indent + tree.close + after]
-    # Nor has a call's only argument a comma.
+        return _counted(before, tree, after, depth, comment, width)
+    made = [indent + before + tree.open]
+    # A call's only argument has no comma behind it.
     alone = tree.close == ")" and len(tree.items) == 1 and isinstance(tree.items[0], Bracket)
     for item in tree.items:
         made += lines_of("", item, "" if alone else ",", depth + 1, width=width)
@@ -106,3 +100,21 @@ def _counts(tree: Any) -> bool:
     while isinstance(tree, Bracket) and len(tree.items) == 1:
         tree = tree.items[0]
     return isinstance(tree, Comprehension)
+
+
+def _counted(before: str, tree: Any, after: str, depth: int, comment: str, width: int) -> list[str]:
+    """A comprehension, or brackets around one, on several lines, with what is said beside the element."""
+    indent = "    " * depth
+    if isinstance(tree, Comprehension):
+        comment = comment or tree.comment
+        element = tree.element if comment else _tall(tree.element)
+        return [*lines_of("", element, "", depth, comment, width), indent + tree.clause]
+    inner = _counted("", tree.items[0], "", depth + 1, comment, width)
+    return [indent + before + tree.open, *inner, indent + tree.close + after]
+
+
+def _tall(tree: Any) -> Any:
+    """The expression with one item a line."""
+    if isinstance(tree, Named):
+        return Named(tree.before, _tall(tree.tree), tree.comment)
+    return Bracket(tree.open, tree.items, tree.close, tall=True) if isinstance(tree, Bracket) else tree

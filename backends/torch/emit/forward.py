@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from backends.layout import WIDTH, flat, lines_of
-from backends.torch.emit.classes import IMPORTED, Plan, live_items
+from backends.torch.emit.classes import IMPORTED, Plan, live_items, text_of
 from backends.torch.emit.forms import Bracket
 from backends.torch.emit.library import helpers
 from backends.torch.emit.members import access
@@ -22,6 +22,8 @@ from compiler.ops.reshape import Select, Slice
 #: How many layers may stand in one expression: convolution, norm, activation.
 NESTING = 3
 LONGEST = 24
+#: Calls that return a `Tensor` for type checkers, too; most of PyTorch's return `Any`.
+TYPED = ("F.relu(", "F.relu6(", "F.silu(", "F.hardswish(", "torch.cat(")
 
 
 class Locals:
@@ -138,7 +140,7 @@ class Forward:
             self._statement(i, item)
         self.depth = 0
         result = self._return()
-        return parameters, result, self._annotated()
+        return parameters, result, self.body if self._return_directly() else self._annotated()
 
     def _parameters(self) -> list[str]:
         made = []
@@ -158,26 +160,37 @@ class Forward:
             made.append(f"{self.modules[path]}: nn.Module")
         return made
 
-    def checks(self) -> list[tuple[str, Any]]:
-        """Statements that refuse inputs of another shape."""
-        made: list[tuple[str, Any]] = []
+    def checks(self) -> list[str]:
+        """The lines that refuse inputs of another shape, two steps in."""
+        plain = self._plain_check()
+        if plain:
+            return plain
+        made: list[Bracket] = []
         for name, value in self.graph.inputs.items():
             extents = [
                 "None" if free else str(n) for n, free in zip(value.shape, value.type.free, strict=True)
             ]
             shape = f"({', '.join(extents)}{',' if len(extents) == 1 else ''})"
-            made.append(("", Bracket("check_input(", (self.name[value], f'"{name}"', shape), ")")))
+            made.append(Bracket("check_input(", (self.name[value], f'"{name}"', shape), ")"))
         by_rows: dict[str | None, list[str]] = {}
         for value in self.graph.inputs.values():
             by_rows.setdefault(value.type.rows, []).append(self.name[value])
-        made += [
-            ("", Bracket("check_rows(", tuple(names), ")")) for names in by_rows.values() if len(names) > 1
-        ]
+        made += [Bracket("check_rows(", tuple(names), ")") for names in by_rows.values() if len(names) > 1]
         for extent, places in self.graph.free.items():
             if len(places) > 1:
                 sizes = [f"{self.name[self.graph.inputs[name]]}.shape[{axis + 1}]" for name, axis in places]
-                made.append(("", Bracket("check_extents(", (literal(extent), *sizes), ")")))
-        return made
+                made.append(Bracket("check_extents(", (literal(extent), *sizes), ")"))
+        return [line for tree in made for line in lines_of("", tree, "", 2)]
+
+    def _plain_check(self) -> list[str]:
+        """The same without a helper: for a single input, no extent of which is free."""
+        (name, value), *others = self.graph.inputs.items()
+        if others or any(value.type.free) or not value.shape:
+            return []
+        local, wanted = self.name[value], ", ".join(["N", *map(str, value.shape)])
+        test = f"        if {local}.shape[1:] != {text_of(value.shape)}:"
+        text = f'f"the input {name} is {{tuple({local}.shape)}}, not ({wanted})"'
+        return [test, *lines_of("", Bracket("raise ValueError(", (text,), ")"), "", 3)]
 
     # -- statements ------------------------------------------------------------------------
 
@@ -400,6 +413,16 @@ class Forward:
             ]
             self.body.append(f"return {name}")
         return "dict[str, Tensor]"
+
+    def _return_directly(self) -> bool:
+        """Let the last statement be the result where its type is known: `return F.relu(out + x)`."""
+        if len(self.body) < 2 or len(self.results) != 1:
+            return False
+        last = re.fullmatch(r"(\w+) = (.*)", self.body[-2])
+        if not last or self.body[-1] != f"return {last[1]}" or not last[2].startswith(TYPED):
+            return False
+        self.body[-2:] = [f"return {last[2]}"]
+        return True
 
     def _annotated(self) -> list[str]:
         """The body with a type on the first assignment of what is returned; modules return Any."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from backends.layout import WIDTH, Comprehension
@@ -193,12 +194,13 @@ class Registrations:
         counted, plain = steps == [str(i) for i in range(len(steps))], all(map(is_identifier, steps))
         deeper = 1 if counted else 2 if plain else 3  # brackets around the members
         self.depth += deeper
-        built = [
-            Member("" if counted else literal(entry.steps[0]), self.build(entry), self._note(unit, entry))
-            for entry in entries
-        ]
-        members = runs(built, self.depth)
+        trees = [self.build(entry) for entry in entries]
         self.depth -= deeper
+        notes = [self._note(unit, entry) for entry in entries]
+        labels = ["" if counted else literal(step) for step in steps]
+        members = runs(list(map(Member, labels, trees, notes)), self.depth + deeper)
+        if self.depth == DEPTH and len(set(notes)) == 1:
+            members = [replace(member, note="") for member in members]  # the forward pass says it
         if len(members) == 1 and isinstance(members[0], Run):
             # All of it is one comprehension, and what is said of a member is said of the whole.
             run = members[0]
@@ -216,17 +218,18 @@ class Registrations:
 
 def starred(run: Run) -> Bracket:
     """`*(Bottleneck(256) for _ in range(5))`."""
-    return Bracket("*(", (Comprehension(run.tree, run.clause),), ")")
+    return Bracket("*(", (Comprehension(run.tree, run.clause, run.shape),), ")")
 
 
 def pairs(before: str, run: Run, after: str) -> Bracket:
     """`OrderedDict((f"layer{i}", Layer(8)) for i in range(1, 7))`."""
-    return Bracket(before, (Comprehension(Bracket("(", (run.label, run.tree), ")"), run.clause),), after)
+    pair = Bracket("(", (run.label, run.tree), ")")
+    return Bracket(before, (Comprehension(pair, run.clause, run.shape),), after)
 
 
 def mapping(before: str, run: Run) -> Bracket:
     """`{f"layer{i}": Layer(8) for i in range(1, 7)}`."""
-    return Bracket(before, (Comprehension(Named(f"{run.label}: ", run.tree), run.clause),), "}")
+    return Bracket(before, (Comprehension(Named(f"{run.label}: ", run.tree), run.clause, run.shape),), "}")
 
 
 def named(members: list[Member], spelled: str) -> tuple[Named, ...]:

@@ -41,9 +41,10 @@ class Member:
 
 @dataclass(frozen=True)
 class Run(Member):
-    """Members that `clause` counts: `for i in range(1, 7)`."""
+    """Members that `clause` counts: `for i in range(1, 7)`; their `shape` is what `note` says, if it does."""
 
     clause: str = ""
+    shape: str = ""
 
 
 def runs(members: Sequence[Member], depth: int) -> list[Member]:
@@ -132,13 +133,14 @@ def _run(members: Sequence[Member], parts: Sequence[_Parts]) -> Run | None:
     if not any(steps):
         name = "_"
     clause = f"for {name} in range({f'{begin}, ' if begin else ''}{begin + count})"
-    return Run(label, tree, _note([m.note for m in members], begin, name), clause)
+    note = _note([m.note for m in members], begin, name)
+    return Run(label, tree, note, clause, note)
 
 
 def _shorter(run: Run, first: Member, count: int, depth: int) -> bool:
     """Whether the comprehension takes fewer lines than its members one by one."""
-    made = Bracket("*(", (Comprehension(run.tree, run.clause),), "),")
-    return len(lines_of("", made, "", depth)) < count * len(lines_of("", first.tree, ",", depth))
+    made = Bracket("*(", (Comprehension(run.tree, run.clause, run.shape),), ")")
+    return len(lines_of("", made, ",", depth)) < count * len(lines_of("", first.tree, ",", depth))
 
 
 # ---- texts -----------------------------------------------------------------------------
@@ -215,6 +217,7 @@ def _leaves(tree: Any, notes: list[str]) -> Iterator[str]:
         yield from _leaves(tree.tree, notes)
     elif isinstance(tree, Comprehension):
         yield from _leaves(tree.element, notes)
+        notes.append(tree.comment)
         yield f"{tree.clause} "
     else:
         assert isinstance(tree, Bracket)
@@ -232,5 +235,5 @@ def _mapped(tree: Any, put: Any, notes: Iterator[str]) -> Any:
         note = next(notes)
         return Named(tree.before, _mapped(tree.tree, put, notes), note)
     if isinstance(tree, Comprehension):
-        return Comprehension(_mapped(tree.element, put, notes), tree.clause)
+        return Comprehension(_mapped(tree.element, put, notes), tree.clause, next(notes))
     return Bracket(tree.open, tuple(_mapped(item, put, notes) for item in tree.items), tree.close, tree.tall)

@@ -167,8 +167,7 @@ class _Source:
             self._put(self._signature("forward", parameters, result))
             with code.indent():
                 if plan.unit.parent is None:
-                    for before, tree in forward.checks():
-                        self._put(lines_of(before, tree, "", 2), 2)
+                    self._put(forward.checks(), 2)
                 for line in body:
                     code.line(line) if line else code.line()
 
@@ -229,16 +228,14 @@ class _Source:
             code.blank(2)
         code.line(f"def build_model(weights: Mapping[str, Any] | None = None) -> {name}:")
         with code.indent():
-            code.line('"""The model, with weights if they are given.')
-            code.line()
-            code.line(
-                "`weights` maps each name of `state_dict` to an array or tensor.  Nothing may be missing,"
-            )
+            told = '"""The model; `weights` is an array or tensor for each name of its `state_dict`.'
             if aside:
-                code.line("left over or of another shape; what only training uses may be missing as a whole.")
+                code.line(told)
+                code.line()
+                code.line("What only training uses may be missing as a whole.")
+                code.line('"""')
             else:
-                code.line("left over or of another shape.")
-            code.line('"""')
+                code.line(f'{told}"""')
             code.line(f"model = {name}()")
             code.line("if weights is not None:")
             with code.indent():

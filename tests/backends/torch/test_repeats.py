@@ -67,7 +67,7 @@ REPEATED = {
     ),
     "two numbers in a label": (
         's: { for i in 1..5 { "c2_{i}_{9 - i}": conv(4, 1x1) } }',
-        '(f"c2_{i}_{9 - i}", nn.Conv2d(4, 4, 1)) for i in range(1, 5)',
+        '(f"c2_{i}_{9 - i}", nn.Conv2d(4, 4, 1))  # (N, 4, 12, 14)',
     ),
     "a parameter of the same name": ("Odd(2)\n Odd(3)", "*(nn.Conv2d(i, i, 1) for _ in range(3)),"),
     "a variable of another name": (
@@ -86,6 +86,14 @@ REPEATED = {
     "a dict": (
         'for i in 0..5 { "l.x{i}": conv(4, 1x1) }',
         'nn.ModuleDict({f"x{i}": nn.Conv2d(4, 4, 1) for i in range(5)})',
+    ),
+    "a long one": (
+        'for i in 0..9 { "stage.a_label_that_is_rather_long_{i}": conv(4, 3x5, pad = (1, 2), groups = 2) }',
+        '                f"a_label_that_is_rather_long_{i}": nn.Conv2d(\n',
+    ),
+    "a long one with a shape": (
+        's: { for i in 0..9 { "a_label_that_is_rather_long_{i}": conv(4, 3x5, pad = (1, 2), groups = 2) } }',
+        "                )  # (N, 4, 12, 14)\n                for i in range(9)\n",
     ),
     "a part of a dict": (
         '"l.a": conv(3, 1x1)\n for i in 1..5 { "l.x{i}": conv(3, 1x1) }',
@@ -161,10 +169,9 @@ def test_the_name_of_the_layer_in_an_error_is_counted_too() -> None:
 def test_files_with_comprehensions_are_formatted_and_typed(tmp_path: Path) -> None:
     for number, (body, _) in enumerate(REPEATED.values()):
         (tmp_path / f"case_{number}.py").write_text(source_of(graph(body)), encoding="utf-8")
-    for command in (
-        ["ruff", "format", "--check", "--isolated", str(tmp_path)],
-        ["ruff", "check", "--isolated", str(tmp_path)],
-        ["mypy", "--strict", str(tmp_path)],
-    ):
+    ruff = ["ruff", "check", "--isolated", "--line-length", "110", "--select", "E,W,F,I,B,UP,C4,SIM,RUF100"]
+    lengths = [["ruff", "format", "--check", "--isolated", "--line-length", n] for n in ("88", "100", "110")]
+    for command in (*lengths, ruff, ["mypy", "--strict"]):
+        command = [*command, str(tmp_path)]
         done = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr

@@ -16,23 +16,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def check_input(x: Tensor, name: str, shape: tuple[int | None, ...]) -> None:
-    """Refuse an input of another shape (without the batch; None is any extent)."""
-    fits = x.dim() == len(shape) + 1
-    for size, wanted in zip(x.shape[1:], shape, strict=False):
-        fits = fits and wanted in (None, size)
-    if not fits:
-        extents = ", ".join(["N", *("any" if n is None else str(n) for n in shape)])
-        raise ValueError(f"the input {name} is {tuple(x.shape)}, not ({extents})")
-
-
 class Inception(nn.Module):
     """The block Inception: (N, in_channels, 13, 17) -> (N, C, 13, 17)."""
 
     def __init__(self, in_channels: int, a: int, b: int, c: int) -> None:
         super().__init__()
         self.branch1 = nn.Sequential(
-            nn.Conv2d(in_channels, a, 1),  # (N, a, 13, 17)
+            nn.Conv2d(in_channels, a, 1),
             nn.ReLU(),
         )
         self.branch2 = nn.Sequential(
@@ -49,8 +39,7 @@ class Inception(nn.Module):
         branch2 = self.branch2(x)  # (N, 2 * b, 13, 17)
         x = self.maxpool1(x)  # (N, in_channels, 13, 17)
         x = F.relu(self.branch3(x))  # (N, c, 13, 17)
-        x = torch.cat([branch1, branch2, x], dim=1)  # (N, C, 13, 17)
-        return x
+        return torch.cat([branch1, branch2, x], dim=1)  # (N, C, 13, 17)
 
 
 class Aux(nn.Module):
@@ -87,7 +76,10 @@ class Goog(nn.Module):
         self.fc1 = nn.Linear(21, 5)
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
-        check_input(image, "image", (3, 15, 19))
+        if image.shape[1:] != (3, 15, 19):
+            raise ValueError(
+                f"the input image is {tuple(image.shape)}, not (N, 3, 15, 19)",
+            )
         x = F.relu(self.batchnorm1(self.conv1(image)))  # (N, 6, 13, 17)
         x = self.inception3a(x)  # (N, 16, 13, 17)
         if self.training:
@@ -119,10 +111,9 @@ TRAINING_ONLY = {
 
 
 def build_model(weights: Mapping[str, Any] | None = None) -> Goog:
-    """The model, with weights if they are given.
+    """The model; `weights` is an array or tensor for each name of its `state_dict`.
 
-    `weights` maps each name of `state_dict` to an array or tensor.  Nothing may be missing,
-    left over or of another shape; what only training uses may be missing as a whole.
+    What only training uses may be missing as a whole.
     """
     model = Goog()
     if weights is not None:

@@ -16,16 +16,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def check_input(x: Tensor, name: str, shape: tuple[int | None, ...]) -> None:
-    """Refuse an input of another shape (without the batch; None is any extent)."""
-    fits = x.dim() == len(shape) + 1
-    for size, wanted in zip(x.shape[1:], shape, strict=False):
-        fits = fits and wanted in (None, size)
-    if not fits:
-        extents = ", ".join(["N", *("any" if n is None else str(n) for n in shape)])
-        raise ValueError(f"the input {name} is {tuple(x.shape)}, not ({extents})")
-
-
 class Labelled(nn.Module):
     """A module whose members may bear any name, `training` too."""
 
@@ -158,7 +148,10 @@ class Hostile(Labelled):
         self.build_model = nn.Conv2d(4, 4, 1)
 
     def forward(self, image: Tensor) -> Tensor:
-        check_input(image, "image", (3, 8, 9))
+        if image.shape[1:] != (3, 8, 9):
+            raise ValueError(
+                f"the input image is {tuple(image.shape)}, not (N, 3, 8, 9)",
+            )
         x: Tensor = self.self(image)  # (N, 4, 8, 9)
         x = self.torch(x)  # (N, 4, 8, 9)
         x = self.F(x)  # (N, 4, 8, 9)
@@ -183,11 +176,7 @@ class Hostile(Labelled):
 
 
 def build_model(weights: Mapping[str, Any] | None = None) -> Hostile:
-    """The model, with weights if they are given.
-
-    `weights` maps each name of `state_dict` to an array or tensor.  Nothing may be missing,
-    left over or of another shape.
-    """
+    """The model; `weights` is an array or tensor for each name of its `state_dict`."""
     model = Hostile()
     if weights is not None:
         state = {name: torch.as_tensor(value) for name, value in weights.items()}

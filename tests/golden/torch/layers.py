@@ -426,11 +426,7 @@ class Layers(nn.Module):
 
 
 def build_model(weights: Mapping[str, Any] | None = None) -> Layers:
-    """The model, with weights if they are given.
-
-    `weights` maps each name of `state_dict` to an array or tensor.  Nothing may be missing,
-    left over or of another shape.
-    """
+    """The model; `weights` is an array or tensor for each name of its `state_dict`."""
     model = Layers()
     if weights is not None:
         state = {name: torch.as_tensor(value) for name, value in weights.items()}

@@ -16,16 +16,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def check_input(x: Tensor, name: str, shape: tuple[int | None, ...]) -> None:
-    """Refuse an input of another shape (without the batch; None is any extent)."""
-    fits = x.dim() == len(shape) + 1
-    for size, wanted in zip(x.shape[1:], shape, strict=False):
-        fits = fits and wanted in (None, size)
-    if not fits:
-        extents = ", ".join(["N", *("any" if n is None else str(n) for n in shape)])
-        raise ValueError(f"the input {name} is {tuple(x.shape)}, not ({extents})")
-
-
 class Lenet5(nn.Module):
     """LeNet-5 as it is taught today, with ReLU and max pooling: the first CNN, for handwritten digits."""
 
@@ -40,7 +30,10 @@ class Lenet5(nn.Module):
         self.fc3 = nn.Linear(84, 10)
 
     def forward(self, image: Tensor) -> Tensor:
-        check_input(image, "image", (1, 32, 32))
+        if image.shape[1:] != (1, 32, 32):
+            raise ValueError(
+                f"the input image is {tuple(image.shape)}, not (N, 1, 32, 32)",
+            )
         x: Tensor = F.relu(self.conv1(image))  # (N, 6, 28, 28)
         x = self.maxpool1(x)  # (N, 6, 14, 14)
         x = F.relu(self.conv2(x))  # (N, 16, 10, 10)
@@ -53,11 +46,7 @@ class Lenet5(nn.Module):
 
 
 def build_model(weights: Mapping[str, Any] | None = None) -> Lenet5:
-    """The model, with weights if they are given.
-
-    `weights` maps each name of `state_dict` to an array or tensor.  Nothing may be missing,
-    left over or of another shape.
-    """
+    """The model; `weights` is an array or tensor for each name of its `state_dict`."""
     model = Lenet5()
     if weights is not None:
         state = {name: torch.as_tensor(value) for name, value in weights.items()}

@@ -16,16 +16,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def check_input(x: Tensor, name: str, shape: tuple[int | None, ...]) -> None:
-    """Refuse an input of another shape (without the batch; None is any extent)."""
-    fits = x.dim() == len(shape) + 1
-    for size, wanted in zip(x.shape[1:], shape, strict=False):
-        fits = fits and wanted in (None, size)
-    if not fits:
-        extents = ", ".join(["N", *("any" if n is None else str(n) for n in shape)])
-        raise ValueError(f"the input {name} is {tuple(x.shape)}, not ({extents})")
-
-
 class ClassicDropout(nn.Module):
     """Dropout as published: kept numbers stay while training, and inference multiplies by 1 - p."""
 
@@ -134,7 +124,10 @@ class Many(nn.Module):
         )
 
     def forward(self, image: Tensor) -> Tensor:
-        check_input(image, "image", (2, 5, 6))
+        if image.shape[1:] != (2, 5, 6):
+            raise ValueError(
+                f"the input image is {tuple(image.shape)}, not (N, 2, 5, 6)",
+            )
         a = self.conv1(image)  # (N, 4, 5, 6)
         x: Tensor = self.conv2(a)  # (N, 4, 5, 6)
         out = self.conv3(a)  # (N, 4, 5, 6)
@@ -185,11 +178,7 @@ class Many(nn.Module):
 
 
 def build_model(weights: Mapping[str, Any] | None = None) -> Many:
-    """The model, with weights if they are given.
-
-    `weights` maps each name of `state_dict` to an array or tensor.  Nothing may be missing,
-    left over or of another shape.
-    """
+    """The model; `weights` is an array or tensor for each name of its `state_dict`."""
     model = Many()
     if weights is not None:
         state = {name: torch.as_tensor(value) for name, value in weights.items()}

@@ -17,16 +17,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def check_input(x: Tensor, name: str, shape: tuple[int | None, ...]) -> None:
-    """Refuse an input of another shape (without the batch; None is any extent)."""
-    fits = x.dim() == len(shape) + 1
-    for size, wanted in zip(x.shape[1:], shape, strict=False):
-        fits = fits and wanted in (None, size)
-    if not fits:
-        extents = ", ".join(["N", *("any" if n is None else str(n) for n in shape)])
-        raise ValueError(f"the input {name} is {tuple(x.shape)}, not ({extents})")
-
-
 class Twice(nn.Module):
     """The block Twice: (N, in_channels, 4, 4) -> (N, __class___, H, W)."""
 
@@ -35,8 +25,7 @@ class Twice(nn.Module):
         self.conv1 = nn.Conv2d(in_channels, __class___, 1, stride=l_)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = F.relu(self.conv1(x))  # (N, __class___, H, W)
-        return x
+        return F.relu(self.conv1(x))  # (N, __class___, H, W)
 
 
 class Odd(nn.Module):
@@ -50,18 +39,19 @@ class Odd(nn.Module):
             Twice(in_channels=3, __class___=4, l_=2),  # (N, 4, 2, 2)
         )
         self.F = nn.Sequential(
-            nn.Conv2d(4, 2, 1),  # (N, 2, 2, 2)
+            nn.Conv2d(4, 2, 1),
             nn.ReLU(),
         )
         self.G = nn.Sequential(
             OrderedDict(
-                F=nn.Conv2d(2, 2, 1),  # (N, 2, 2, 2)
+                F=nn.Conv2d(2, 2, 1),
                 torch=nn.BatchNorm2d(2),
             )
         )
 
     def forward(self, I_: Tensor) -> Tensor:
-        check_input(I_, "I", (2, 4, 4))
+        if I_.shape[1:] != (2, 4, 4):
+            raise ValueError(f"the input I is {tuple(I_.shape)}, not (N, 2, 4, 4)")
         x: Tensor = self.s(I_)  # (N, 4, 2, 2)
         x = self.F(x)  # (N, 2, 2, 2)
         x = self.G(x)  # (N, 2, 2, 2)
@@ -69,11 +59,7 @@ class Odd(nn.Module):
 
 
 def build_model(weights: Mapping[str, Any] | None = None) -> Odd:
-    """The model, with weights if they are given.
-
-    `weights` maps each name of `state_dict` to an array or tensor.  Nothing may be missing,
-    left over or of another shape.
-    """
+    """The model; `weights` is an array or tensor for each name of its `state_dict`."""
     model = Odd()
     if weights is not None:
         state = {name: torch.as_tensor(value) for name, value in weights.items()}

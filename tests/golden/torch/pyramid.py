@@ -138,11 +138,7 @@ class Pyramid(nn.Module):
 
 
 def build_model(weights: Mapping[str, Any] | None = None) -> Pyramid:
-    """The model, with weights if they are given.
-
-    `weights` maps each name of `state_dict` to an array or tensor.  Nothing may be missing,
-    left over or of another shape.
-    """
+    """The model; `weights` is an array or tensor for each name of its `state_dict`."""
     model = Pyramid()
     if weights is not None:
         state = {name: torch.as_tensor(value) for name, value in weights.items()}

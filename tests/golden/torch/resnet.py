@@ -16,16 +16,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def check_input(x: Tensor, name: str, shape: tuple[int | None, ...]) -> None:
-    """Refuse an input of another shape (without the batch; None is any extent)."""
-    fits = x.dim() == len(shape) + 1
-    for size, wanted in zip(x.shape[1:], shape, strict=False):
-        fits = fits and wanted in (None, size)
-    if not fits:
-        extents = ", ".join(["N", *("any" if n is None else str(n) for n in shape)])
-        raise ValueError(f"the input {name} is {tuple(x.shape)}, not ({extents})")
-
-
 class BottleneckDownsample(nn.Module):
     """The block Bottleneck: (N, in_channels, 9, 12) -> (N, 4 * width, H, W)."""
 
@@ -38,18 +28,16 @@ class BottleneckDownsample(nn.Module):
         self.conv3 = nn.Conv2d(width, 4 * width, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(4 * width)
         self.downsample = nn.Sequential(
-            # (N, 4 * width, H, W)
             nn.Conv2d(in_channels, 4 * width, 1, stride=stride, bias=False),
             nn.BatchNorm2d(4 * width),
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = F.relu(self.bn1(self.conv1(x)))  # (N, width, 9, 12)
+        out = F.relu(self.bn1(self.conv1(x)))  # (N, width, 9, 12)
         out = F.relu(self.bn2(self.conv2(out)))  # (N, width, H, W)
         out = self.bn3(self.conv3(out))  # (N, 4 * width, H, W)
         x = self.downsample(x)  # (N, 4 * width, H, W)
-        out = F.relu(out + x)  # (N, 4 * width, H, W)
-        return out
+        return F.relu(out + x)  # (N, 4 * width, H, W)
 
 
 class Bottleneck(nn.Module):
@@ -65,11 +53,10 @@ class Bottleneck(nn.Module):
         self.bn3 = nn.BatchNorm2d(4 * width)
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = F.relu(self.bn1(self.conv1(x)))  # (N, width, H, W)
+        out = F.relu(self.bn1(self.conv1(x)))  # (N, width, H, W)
         out = F.relu(self.bn2(self.conv2(out)))  # (N, width, H, W)
         out = self.bn3(self.conv3(out))  # (N, 4 * width, H, W)
-        out = F.relu(out + x)  # (N, 4 * width, H, W)
-        return out
+        return F.relu(out + x)  # (N, 4 * width, H, W)
 
 
 class Tiny(nn.Module):
@@ -81,19 +68,22 @@ class Tiny(nn.Module):
         self.bn1 = nn.BatchNorm2d(8)
         self.maxpool1 = nn.MaxPool2d(3, stride=2, padding=1)
         self.layer1 = nn.Sequential(
-            BottleneckDownsample(8, 8),  # (N, 32, 9, 12)
+            BottleneckDownsample(8, 8),
             Bottleneck(8),
             Bottleneck(8),
         )
         self.layer2 = nn.Sequential(
-            BottleneckDownsample(in_channels=32, width=16, stride=2),  # (N, 64, 5, 6)
+            BottleneckDownsample(in_channels=32, width=16, stride=2),
             *(Bottleneck(16) for _ in range(3)),
         )
         self.globalavgpool1 = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(64, 10)
 
     def forward(self, image: Tensor) -> Tensor:
-        check_input(image, "image", (3, 33, 47))
+        if image.shape[1:] != (3, 33, 47):
+            raise ValueError(
+                f"the input image is {tuple(image.shape)}, not (N, 3, 33, 47)",
+            )
         x: Tensor = F.relu(self.bn1(self.conv1(image)))  # (N, 8, 17, 24)
         x = self.maxpool1(x)  # (N, 8, 9, 12)
         x = self.layer1(x)  # (N, 32, 9, 12)
@@ -105,11 +95,7 @@ class Tiny(nn.Module):
 
 
 def build_model(weights: Mapping[str, Any] | None = None) -> Tiny:
-    """The model, with weights if they are given.
-
-    `weights` maps each name of `state_dict` to an array or tensor.  Nothing may be missing,
-    left over or of another shape.
-    """
+    """The model; `weights` is an array or tensor for each name of its `state_dict`."""
     model = Tiny()
     if weights is not None:
         state = {name: torch.as_tensor(value) for name, value in weights.items()}

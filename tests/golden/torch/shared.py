@@ -19,16 +19,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def check_input(x: Tensor, name: str, shape: tuple[int | None, ...]) -> None:
-    """Refuse an input of another shape (without the batch; None is any extent)."""
-    fits = x.dim() == len(shape) + 1
-    for size, wanted in zip(x.shape[1:], shape, strict=False):
-        fits = fits and wanted in (None, size)
-    if not fits:
-        extents = ", ".join(["N", *("any" if n is None else str(n) for n in shape)])
-        raise ValueError(f"the input {name} is {tuple(x.shape)}, not ({extents})")
-
-
 class PaddedConv2d(nn.Conv2d):
     """`nn.Conv2d` whose input is padded first: `pads` and `border` are those of `F.pad`."""
 
@@ -100,14 +90,17 @@ class Shared(nn.Module):
         self.c = PaddedConv2d(6, 6, 3, stride=2, pads=(0, 1, 1, 1))
         self.group = Group()
         self.down = nn.Sequential(
-            nn.Conv2d(6, 6, 1),  # (N, 6, 9, 10)
+            nn.Conv2d(6, 6, 1),
             nn.BatchNorm2d(6),
         )
         self.head = RPN()
         self.gain = nn.Parameter(torch.randn((6, 1, 1)))
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
-        check_input(image, "image", (3, 17, 20))
+        if image.shape[1:] != (3, 17, 20):
+            raise ValueError(
+                f"the input image is {tuple(image.shape)}, not (N, 3, 17, 20)",
+            )
         x0 = self.conv1(image)  # (N, 6, 17, 20)
         x1 = self.c(x0)  # (N, 6, 9, 10)
         # (N, 2, 9, 10), (N, 4, 9, 10), (N, 2, 5, 5), (N, 4, 5, 5)
@@ -121,11 +114,7 @@ class Shared(nn.Module):
 
 
 def build_model(weights: Mapping[str, Any] | None = None) -> Shared:
-    """The model, with weights if they are given.
-
-    `weights` maps each name of `state_dict` to an array or tensor.  Nothing may be missing,
-    left over or of another shape.
-    """
+    """The model; `weights` is an array or tensor for each name of its `state_dict`."""
     model = Shared()
     if weights is not None:
         state = {name: torch.as_tensor(value) for name, value in weights.items()}

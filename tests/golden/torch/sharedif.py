@@ -17,16 +17,6 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 
-def check_input(x: Tensor, name: str, shape: tuple[int | None, ...]) -> None:
-    """Refuse an input of another shape (without the batch; None is any extent)."""
-    fits = x.dim() == len(shape) + 1
-    for size, wanted in zip(x.shape[1:], shape, strict=False):
-        fits = fits and wanted in (None, size)
-    if not fits:
-        extents = ", ".join(["N", *("any" if n is None else str(n) for n in shape)])
-        raise ValueError(f"the input {name} is {tuple(x.shape)}, not ({extents})")
-
-
 class BatchNorm(_BatchNorm):
     """`nn.BatchNorm1d`, `2d` and `3d` in one, for inputs of different ranks."""
 
@@ -46,8 +36,7 @@ class Outer(nn.Module):
 
     def forward(self, x: Tensor, c: nn.Module, n: nn.Module, f: nn.Module) -> Tensor:
         x = n(F.relu(c(x)))  # (N, 6, 10, 10)
-        x = F.relu(f(x))  # (N, 6, 10, 10)
-        return x
+        return F.relu(f(x))  # (N, 6, 10, 10)
 
 
 class Sharedif(nn.Module):
@@ -68,7 +57,10 @@ class Sharedif(nn.Module):
         self.globalavgpool1 = nn.AdaptiveAvgPool2d(1)
 
     def forward(self, image: Tensor) -> Tensor:
-        check_input(image, "image", (6, 20, 20))
+        if image.shape[1:] != (6, 20, 20):
+            raise ValueError(
+                f"the input image is {tuple(image.shape)}, not (N, 6, 20, 20)",
+            )
         x: Tensor = self.odd["maxpool1"](image)  # (N, 6, 10, 10)
         a = F.relu(self.odd["c"](x))  # (N, 6, 10, 10)
         b = F.relu(self.odd["c"](a))  # (N, 6, 10, 10)
@@ -82,11 +74,7 @@ class Sharedif(nn.Module):
 
 
 def build_model(weights: Mapping[str, Any] | None = None) -> Sharedif:
-    """The model, with weights if they are given.
-
-    `weights` maps each name of `state_dict` to an array or tensor.  Nothing may be missing,
-    left over or of another shape.
-    """
+    """The model; `weights` is an array or tensor for each name of its `state_dict`."""
     model = Sharedif()
     if weights is not None:
         state = {name: torch.as_tensor(value) for name, value in weights.items()}

@@ -97,8 +97,7 @@ class Split(nn.Module):
         x = self.conv1(x[:, self.half_ : 2 * self.half_])  # (N, half, H, W)
         x = F.relu(x)  # (N, half, H, W)
         check_same_size(f"{self.path}.concat1", [a, x], dims=(2, 3))
-        x = torch.cat([a, x], dim=1)  # (N, 2 * half, H, W)
-        return x
+        return torch.cat([a, x], dim=1)  # (N, 2 * half, H, W)
 
 
 class Stage(nn.Module):
@@ -109,7 +108,7 @@ class Stage(nn.Module):
         self.down = nn.Conv2d(in_channels, width, 3, stride=2, padding=1)
         self.batchnorm1 = nn.BatchNorm2d(width)
         self.blocks = nn.Sequential(
-            Split(width // 2, f"{path}.blocks.0"),  # (N, width, H2, W2)
+            Split(width // 2, f"{path}.blocks.0"),
             Split(width // 2, f"{path}.blocks.1"),
         )
 
@@ -127,7 +126,7 @@ class StageMaxpool1(nn.Module):
         self.down = nn.Conv2d(8, 8, 3, stride=2, padding=1)
         self.batchnorm1 = nn.BatchNorm2d(8)
         self.blocks = nn.Sequential(
-            Split(4, "stage3.blocks.0"),  # (N, 8, H3, W3)
+            Split(4, "stage3.blocks.0"),
             Split(4, "stage3.blocks.1"),
         )
         self.maxpool1 = nn.MaxPool2d(2, stride=1)
@@ -148,8 +147,7 @@ class Act(nn.Module):
         self.conv1 = nn.Conv2d(6, 6, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = F.relu(self.conv1(x))  # (N, 6, H, W)
-        return x
+        return F.relu(self.conv1(x))  # (N, 6, H, W)
 
 
 class Act2(nn.Module):
@@ -160,8 +158,7 @@ class Act2(nn.Module):
         self.conv1 = nn.Conv2d(6, 6, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = F.silu(self.conv1(x))  # (N, 6, H, W)
-        return x
+        return F.silu(self.conv1(x))  # (N, 6, H, W)
 
 
 class Stages(nn.Module):
@@ -201,11 +198,7 @@ class Stages(nn.Module):
 
 
 def build_model(weights: Mapping[str, Any] | None = None) -> Stages:
-    """The model, with weights if they are given.
-
-    `weights` maps each name of `state_dict` to an array or tensor.  Nothing may be missing,
-    left over or of another shape.
-    """
+    """The model; `weights` is an array or tensor for each name of its `state_dict`."""
     model = Stages()
     if weights is not None:
         state = {name: torch.as_tensor(value) for name, value in weights.items()}

@@ -76,8 +76,7 @@ class Double(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = F.relu(self.batchnorm1(self.conv1(x)))  # (N, width, H, W)
-        x = F.relu(self.batchnorm2(self.conv2(x)))  # (N, width, H, W)
-        return x
+        return F.relu(self.batchnorm2(self.conv2(x)))  # (N, width, H, W)
 
 
 class Unetpp(nn.Module):
@@ -124,11 +123,7 @@ class Unetpp(nn.Module):
 
 
 def build_model(weights: Mapping[str, Any] | None = None) -> Unetpp:
-    """The model, with weights if they are given.
-
-    `weights` maps each name of `state_dict` to an array or tensor.  Nothing may be missing,
-    left over or of another shape.
-    """
+    """The model; `weights` is an array or tensor for each name of its `state_dict`."""
     model = Unetpp()
     if weights is not None:
         state = {name: torch.as_tensor(value) for name, value in weights.items()}
