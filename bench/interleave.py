@@ -33,13 +33,15 @@ class Line:
     peer: str
     ratio: Ratio
     goal: float | None = None
+    paired: bool = False  # the goal is for the paired median alone, as where a control sets it
 
     @property
     def verdict(self) -> str:
-        """A goal is missed only where both ratios exceed it."""
+        """A goal is missed only where both ratios exceed it, or the paired one where it is set for that."""
         if self.goal is None:
             return ""
-        return "missed" if min(self.ratio.best, self.ratio.paired) > self.goal else "met"
+        reached = self.ratio.paired if self.paired else min(self.ratio.best, self.ratio.paired)
+        return "missed" if reached > self.goal else "met"
 
 
 def against(

@@ -178,10 +178,16 @@ def _entry_key(structure: Structure, entry: Entry, of: Mapping[str, Plan]) -> An
         assert layer is not None
         return layer.callee, tuple(keyword for keyword, _ in layer.arguments), layer.frozen
     if isinstance(source, Weight):
-        return "weight", source.shape, source.trainable, repr(source.initialiser)
+        shape = source.shape if is_listed(source) else len(source.shape)
+        return "weight", shape, source.trainable, repr(source.initialiser)
     if source.sequential:
         return "sequential", entries_key(structure, source.path, of)
     return "class", id(of[source.path])
+
+
+def is_listed(weight: Weight) -> bool:
+    """Whether a raw weight is written number by number, so that its shape is not said."""
+    return weight.initialiser.rule == "value"
 
 
 def class_base(unit: Unit) -> str:
@@ -242,6 +248,9 @@ def init_sites(structure: Structure, path: str) -> Iterator[Slot | str]:
             assert layer is not None
             for _, slot in layer.arguments:
                 yield slot
+        elif isinstance(source, Weight):
+            if not is_listed(source):
+                yield from (Slot(extent, "size") for extent in source.shape)
         elif isinstance(source, Unit):
             if source.sequential:
                 yield from init_sites(structure, source.path)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from backends.layout import WIDTH, Comprehension
-from backends.torch.emit.classes import Plan, text_of
+from backends.torch.emit.classes import Plan, is_listed
 from backends.torch.emit.forms import Bracket, Named
 from backends.torch.emit.notes import Shapes
 from backends.torch.emit.owned import owned_by_dict, owned_by_module
@@ -167,8 +167,10 @@ class Registrations:
     def _raw(self, weight: Weight) -> Any:
         """A raw weight at its starting numbers where a spec gives them, else at random ones."""
         rule, arguments = weight.initialiser.rule, dict(weight.initialiser.arguments)
-        shape = text_of(tuple(weight.shape))
         made: Any
+        if not is_listed(weight):
+            extents = [next(self.texts) for _ in weight.shape]
+            shape = f"({extents[0]},)" if len(extents) == 1 else f"({', '.join(extents)})"
         if rule in ("zeros", "ones"):
             made = f"torch.{rule}({shape})"
         elif rule == "constant":
