@@ -53,11 +53,14 @@ def against(
 ) -> dict[str, Ratio]:
     """Time all candidates, interleaved, and give the ratios to `peer`, which is one of them.
 
-    `before` is done before each, and not timed.
+    `before` is done before each, and not timed.  Each round begins with another one, so that
+    nobody is always the first.
     """
     times: dict[str, list[float]] = {name: [] for name in candidates}
+    order = list(candidates.items())
     for number in range(warm_up + rounds):
-        for name, run in candidates.items():
+        order = order[1:] + order[:1]
+        for name, run in order:
             before()
             time.sleep(PAUSE)
             begin = time.perf_counter()
