@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from compiler.load import check, load
@@ -10,7 +12,8 @@ from spec_lang.source import Source
 from tests.generator.campaign import main
 from tests.generator.coverage import expected, seen
 from tests.generator.differential import examine, smallest
-from tests.generator.random_spec import random_spec
+from tests.generator.parts import PARTS, parts
+from tests.generator.random_spec import LARGEST, SEEDS, random_spec
 from tests.generator.shrink import shrunk
 
 
@@ -22,6 +25,31 @@ def test_every_layer_and_every_choice_is_drawn() -> None:
             break
     assert expected() <= drawn, sorted(expected() - drawn)
     assert {name for name, _, _ in drawn} == set(OPS)
+
+
+def test_the_parts_of_published_networks_are_drawn_among_what_every_run_compares() -> None:
+    drawn: Counter[str] = Counter()
+    for seed in SEEDS:
+        drawn.update(parts(load(Source("random.cnn", random_spec(seed, LARGEST).text))))
+    assert len(SEEDS) >= 200
+    assert {name: drawn[name] for name in PARTS if drawn[name] < 3} == {}
+
+
+@pytest.mark.parametrize(
+    "name, wanted",
+    [
+        ("densenet121", {"dense, one concat after another"}),
+        ("googlenet_aux", {"an auxiliary head", "two auxiliary heads"}),
+        ("googlenet", set()),
+        ("mobilenet_v3_small", {"squeeze and excitation by convolutions"}),
+        ("shufflenet_v2_x0_5", {"a shuffle of halves or groups"}),
+        ("convnext_tiny", {"stochastic depth"}),
+        ("resnet18", set()),
+        ("inception_v3", set()),
+    ],
+)
+def test_the_parts_are_told_in_published_networks(name: str, wanted: set[str]) -> None:
+    assert parts(load(name)) == wanted
 
 
 FORMS = ("repeat ", "for ", "if ", "else", "seq {", "branch {", "aside {", "training {", "shared ", "weight ", "let ",

@@ -12,7 +12,8 @@ from tests.generator.meaning import accepted, formatted
 from tests.generator.numbers import Numbers
 from tests.generator.shrink import shrunk
 
-STAGES = ("fmt", "forward", "planned", "gradients", "training", "onnx", "passes", "sizes", "transforms")
+STAGES = ("fmt", "forward", "planned", "gradients", "training", "heads", "onnx", "passes", "sizes",
+          "transforms")  # fmt: skip
 
 
 def examine(text: str, seed: int = 0, stages: Collection[str] = STAGES) -> Examined:

@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from random import Random
 
 from tests.generator.making.base import Place
-from tests.generator.making.blocks import Blocks
 from tests.generator.making.control import Control
 from tests.generator.making.links import Links
+from tests.generator.making.networks import Networks
 from tests.generator.making.outputs import Outputs
 from tests.generator.sim import Body, Sim
 
 
-class Maker(Links, Control, Blocks, Outputs):
+class Maker(Links, Control, Networks, Outputs):
     """All families together."""
 
     def statement(self, sim: Sim, place: Place) -> Callable[[Sim], Body]:
@@ -34,7 +34,10 @@ class Maker(Links, Control, Blocks, Outputs):
                 (1.0, self.group),
                 (1.5, self.call),
                 (0.8, self.shared),
-                (0.5, self.gate),
+                (0.7, self.gate),
+                (0.9, self.dense),
+                (0.4, self.halves),
+                (0.3, self.dropped),
                 (0.5, self.recursion),
                 (0.4, self.several),
                 (0.4, self.like),
@@ -44,7 +47,7 @@ class Maker(Links, Control, Blocks, Outputs):
             if not place.repeat and not place.loops:
                 kinds += [(0.5, self.array), (0.3, self.table)]
             if place.top:
-                kinds += [(0.3, self.out), (0.25, self.aside), (0.2, self.training)]
+                kinds += [(0.3, self.out), (0.25, self.aside), (0.2, self.training), (1.2, self.auxiliary)]
         weights, makers = zip(*kinds, strict=True)
         chosen = self.rng.choices(makers, weights)[0]
 

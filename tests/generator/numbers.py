@@ -319,6 +319,26 @@ class Numbers:
         other.agree("another size, torch", other.torch.run(other.inputs), other.answer)
         other.onnx("another size, onnxruntime")
 
+    def heads(self) -> None:
+        """Loaded with `training = true`: the outputs of training on every backend, in inference mode.
+
+        Without it neither those outputs nor their weights are there, and the others are the same numbers.
+        """
+        if self.graph.training_graph is None:
+            return
+        graph = load(Source("random.cnn", self.made.text), training=True)
+        other = Numbers(self.made, graph, self.inputs)
+        used = {name for node in self.graph.nodes for name in node.weights.values()}
+        heads = {name for name, weight in graph.weights.items() if weight.training}
+        if used & heads:
+            self.made.found("heads: weights in inference", ", ".join(sorted(used & heads)))
+        shared = {name: array for name, array in other.answer.items() if name in self.graph.outputs}
+        self.agree("heads: the other outputs", shared, self.answer)
+        if not graph.outputs.keys() > self.graph.outputs.keys():
+            self.made.found("heads: outputs", f"{list(graph.outputs)} beside {list(self.graph.outputs)}")
+        for stage in ("forward", "planned", "gradients", "onnx", "passes"):
+            getattr(other, stage)()
+
     def transforms(self) -> None:
         """The same network written otherwise: the same numbers at the same costs."""
         for name, text in metamorphic.variants(self.made.text, self.made.seed):

@@ -13,6 +13,8 @@ from tests.generator.making.base import Place
 from tests.generator.sim import Body, Code, LayerOf, Sim, Totals
 from tests.generator.steps import INDENT, Begin, Out, block_lines, lines
 
+#: What every run of the tests examines, and how many layers the largest of them has.
+SEEDS, LARGEST = range(200), 24
 FREE = {1: ("L",), 2: ("H", "W"), 3: ("D", "H", "W")}
 
 

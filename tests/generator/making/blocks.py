@@ -34,6 +34,11 @@ ACTIVATIONS = [
     ("dropout", Code("dropout(0.3, mode = classic)", "L('dropout', 0.3, mode=W('classic'))")),
     ("scale", Code("scale(bias = false)", "L('scale', bias=False)")),
 ]
+GATES = [
+    Code("sigmoid", "L('sigmoid')"),
+    Code("hardsigmoid", "L('hardsigmoid')"),
+    Code("tanh", "L('tanh')"),
+]
 
 
 class Blocks(Joins):
@@ -63,6 +68,8 @@ class Blocks(Joins):
         """A value for a parameter, by the stem of its name."""
         if name.startswith("act"):
             return self.rng.choice(ACTIVATIONS)[1]
+        if name.startswith("gate"):
+            return self.rng.choice(GATES)
         if name.startswith("kernel"):
             rank = self.origins[block.name].rank - 1
             if rank < 1:

@@ -34,21 +34,6 @@ class Links(Base):
         name = self.rng.choice(["adaptiveavgpool", "adaptivemaxpool"])
         return [Apply(name, [("like", Code(self.rng.choice(able)))], self.label(place))]
 
-    def gate(self, sim: Sim, place: Place) -> Body:
-        """Squeeze and excitation."""
-        x = sim.current()
-        if not 2 <= x.rank <= 4:
-            raise Refused("no feature map")
-        skip = self.name("x")
-        ones = Code("x".join(["1"] * (x.rank - 1)), repr((1,) * (x.rank - 1))) if x.rank > 2 else Code("1")
-        return [
-            Apply("identity", names=(skip,)),
-            Apply(self.rng.choice(["globalavgpool", "globalmaxpool"])),
-            Apply("conv", [(None, self.number(sim)(x.shape[0])), (None, ones)], joined=True),
-            Apply(self.rng.choice(["sigmoid", "hardsigmoid", "tanh"]), joined=True),
-            Join(self.rng.choice(["multiply", "add"]), self.mixed([IT, Code(skip)])),
-        ]
-
     def rbf(self, sim: Sim, place: Place) -> Body:
         x = sim.current()
         made: Body = [] if x.rank == 1 else [Apply("flatten")]
