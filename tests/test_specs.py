@@ -59,6 +59,18 @@ def test_a_shipped_spec_cites_a_paper_with_its_year(path: Path) -> None:
     assert re.search(r"#.*\b(19|20)\d\d\b", text)
 
 
+@pytest.mark.parametrize(
+    "path", [path for path in FILES if path.stem != "blocks"], ids=lambda path: path.stem
+)
+def test_what_networks_share_is_imported_and_not_written_again(path: Path) -> None:
+    """A convolution with its norm, unless they have labels of their own, and a gate for each channel."""
+    text = path.read_text(encoding="utf-8")
+    assert not re.search(r"bias = false\) -> (batchnorm|norm\b|\w*slow)", text)
+    assert "globalavgpool" not in text or not re.search(r"multiply\((in, it|it, in)\)", text)
+    families = ("efficientnet", "googlenet", "inception", "mnasnet", "mobilenet", "resnet", "shufflenet")
+    assert (path.stem in families) == bool(re.search(r'import "blocks.cnn" \([^)]*Conv', text))
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_a_shipped_model_is_documented_and_asserts_its_macs(name: str) -> None:
     graph = cnnc.load(name)
