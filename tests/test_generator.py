@@ -92,6 +92,21 @@ def test_a_finding_is_shrunk_to_what_has_it(monkeypatch: pytest.MonkeyPatch) -> 
     assert "tanh" in small and "conv" not in small and "fc" not in small
 
 
+def test_a_mistake_in_a_head_is_found_with_the_heads(monkeypatch: pytest.MonkeyPatch) -> None:
+    from backends.numpy.emit import EMITTERS
+    from backends.numpy.emit.base import Emitter
+    from compiler.ops.activation import Tanh
+
+    wrong = Emitter(lambda layer: layer.call("sigmoid", layer.x), EMITTERS[Tanh].backward)
+    monkeypatch.setitem(EMITTERS, Tanh, wrong)
+    head = "training {\n        flatten -> fc(3) -> tanh\n        output aux\n    }"
+    text = f"model m {{\n    input x: [4, 5]\n    conv(3, 2)\n    {head}\n    relu\n    output y\n}}\n"
+    assert examine(text, stages=("forward", "planned", "gradients", "onnx")).findings == []
+    found = examine(text, stages=("heads",)).findings
+    wanted = {"forward of torch", "planned mode", "gradients of inputs in inference"}
+    assert wanted <= {f.kind for f in found}
+
+
 def test_the_command_prints_specs_and_tells_failures_by_its_status(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--count", "2", "--seed", "5", "--largest", "8", "--print"]) == 0
     assert capsys.readouterr().out == "".join(f"# seed {s}\n{random_spec(s, 8).text}\n" for s in (5, 6))
