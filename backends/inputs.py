@@ -130,7 +130,8 @@ def check_training(graph: Graph, inputs: Mapping[str, NDArray[Any]], weights: Co
     types = types_at(graph, {name: tuple(inputs[name].shape[1:]) for name in graph.inputs})
     for node in graph.nodes:
         x = types.get(node.inputs[0], node.inputs[0].type)
-        if isinstance(node.op, BatchNorm) and x.elements == x.shape[0] and rows.get(x.rows or "") == 1:
+        by_batch = isinstance(node.op, BatchNorm) and not node.op.frozen
+        if by_batch and x.elements == x.shape[0] and rows.get(x.rows or "") == 1:
             raise BackendError(Diagnostic(
                 "E606", f"`{node.name}` cannot train on one row: a channel's statistics need more numbers",
                 node.span, help=("take a larger batch",)))

@@ -30,9 +30,11 @@ from cnnc.checkpoint import Checkpoint, Progress
 from cnnc.data import Dataset, Prepared, check_fit
 from cnnc.evaluation import measured
 from cnnc.files import target
-from compiler.declare import Fault
+from compiler.declare import Fault, Faults
+from compiler.freezing import frozen_names
 from compiler.graph import Graph
 from compiler.initial import initial_weights
+from compiler.passes.freeze import freeze as freeze_weights
 from compiler.sampling import Stream
 from compiler.training import (
     Constant,
@@ -115,7 +117,8 @@ def batches(images: int, size: int) -> int:
 
 
 def train(graph: Graph, data: Dataset, *, backend: str = "torch", seed: int = 0,
-          epochs: int | None = None, batch: int | None = None, weights: Weights | None = None,
+          epochs: int | None = None, batch: int | None = None,
+          freeze: str | Sequence[str] | None = None, weights: Weights | None = None,
           out: str | os.PathLike[str] | None = None, resume: str | os.PathLike[str] | None = None,
           progress: Progressing | None = None, inputs: Sequence[str | os.PathLike[str]] = ()) -> Result:
     """Train a classifier by its `train` settings.
@@ -127,6 +130,7 @@ def train(graph: Graph, data: Dataset, *, backend: str = "torch", seed: int = 0,
         seed: for the initial weights, the order of the images, and dropout.
         epochs: instead of the settings'.
         batch: instead of the settings'.
+        freeze: instead of the settings': `"all but fc"`, `["conv1", "layer1"]` (see `compiler.freezing`).
         weights: to start from, instead of initial ones.
         out: where the best checkpoint goes; the last one goes beside it (see `last_path`).
         resume: a checkpoint of the same training to go on from.
@@ -135,7 +139,8 @@ def train(graph: Graph, data: Dataset, *, backend: str = "torch", seed: int = 0,
 
     Raises:
         TrainingError: E804 the loss is no number any more, E806 a checkpoint of another
-            training, E801 epochs or batch out of range.
+            training, E801 epochs, batch or freeze that cannot be, E807 and E808 freeze that
+            matches no weights or all of them.
         DataError: E70x data that does not fit.
         BackendError: E60x a backend that is missing, does not train, or lacks a layer, E820
             a model that is no classifier.
@@ -143,10 +148,8 @@ def train(graph: Graph, data: Dataset, *, backend: str = "torch", seed: int = 0,
         KeyboardInterrupt: after the last checkpoint has been written.
     """
     model = logits_graph(graph)
-    try:
-        settings = adjusted(graph.settings or TrainSettings(), epochs=epochs, batch=batch)
-    except Fault as fault:
-        raise TrainingError(Diagnostic(fault.code, fault.message)) from None
+    settings = adjusted_settings(graph, epochs=epochs, batch=batch, freeze=freeze)
+    model = frozen(model, settings)
     check_fit(data, graph)
     if out is not None:
         inputs = (*inputs, *graph.files, *data.files)
@@ -169,6 +172,23 @@ def train(graph: Graph, data: Dataset, *, backend: str = "torch", seed: int = 0,
     with _Deferred() as interruption:
         run.epochs(interruption)
     return run.result()
+
+
+def adjusted_settings(graph: Graph, **changes: Any) -> TrainSettings:
+    """The settings of the graph, or the defaults, with these changes.  Raises `TrainingError` E801."""
+    try:
+        return adjusted(graph.settings or TrainSettings(), **changes)
+    except Fault as fault:
+        raise TrainingError(Diagnostic(fault.code, fault.message)) from None
+
+
+def frozen(graph: Graph, settings: TrainSettings) -> Graph:
+    """The graph with what `freeze` says frozen.  Raises `TrainingError` E807, E808."""
+    try:
+        return freeze_weights(graph, frozen_names(graph.weights, settings.freeze))
+    except Faults as found:
+        raise TrainingError([Diagnostic(fault.code, fault.message, notes=fault.notes, help=fault.help)
+                             for _, fault in found.faults]) from None
 
 
 class _Training:

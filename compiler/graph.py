@@ -380,3 +380,22 @@ def restrict(graph: Graph, keep: Iterable[Node], **more: Any) -> Graph:
         return top
 
     return replace(graph, nodes=tuple(n for n in graph.nodes if n in kept), root=copied(graph.root), **more)
+
+
+def with_nodes(graph: Graph, swaps: Mapping[Node, Node | None]) -> Graph:
+    """The graph with nodes replaced (by a node) or left out (None), in the tree of scopes too."""
+    top = replace(graph.root, members=[])
+    stack = [(graph.root, top)]
+    while stack:  # not recursive: scopes may be nested as deep as a recursive spec went
+        old, new = stack.pop()
+        for member in old.members:
+            if isinstance(member, Node):
+                kept = swaps.get(member, member)
+                if kept is not None:
+                    new.members.append(kept)
+            else:
+                child = replace(member, members=[], parent=new)
+                new.members.append(child)
+                stack.append((member, child))
+    nodes = [swaps.get(node, node) for node in graph.nodes]
+    return replace(graph, nodes=tuple([node for node in nodes if node is not None]), root=top)

@@ -7,6 +7,7 @@
         epochs = 10
         batch = 64
         metrics = [accuracy, top5]
+        freeze = "all but fc3"
     }
 
 What is not declared here is an unknown setting.  The loop that obeys them is `cnnc.training`.
@@ -34,6 +35,7 @@ from compiler.declare import (
     show,
 )
 from compiler.elsewhere import argument_meant
+from compiler.freezing import Pattern, Patterns
 from spec_lang.diagnostics import Error, nearest
 from spec_lang.frozen import frozen, replace
 
@@ -166,6 +168,7 @@ class TrainSettings(Described):
     batch: int = arg(Int(1, 1_000_000), "images per step", default=64)
     metrics: tuple[str, ...] = arg(Words(METRICS), "what is measured on the test images after each epoch",
                                    default=("accuracy",))
+    freeze: tuple[Pattern, ...] = arg(Patterns(), "which weights stay as they are", default=())
 
 
 def bind_settings(items: Sequence[tuple[str, Any, Any]]) -> TrainSettings:
@@ -234,15 +237,15 @@ def _contradiction(settings: TrainSettings) -> tuple[str, Fault] | None:
     return None
 
 
-def adjusted(settings: TrainSettings, *, epochs: int | None = None,
-             batch: int | None = None) -> TrainSettings:
-    """The settings with other epochs or batch, as from a command line.
+def adjusted(settings: TrainSettings, *, epochs: int | None = None, batch: int | None = None,
+             freeze: str | Sequence[str] | None = None) -> TrainSettings:
+    """The settings with other epochs, batch or frozen weights, as from a command line.
 
     A warm-up that no longer fits takes half of the epochs.  Raises `Fault` E801 for numbers
-    out of range.
+    out of range, and for what is no pattern.
     """
     changes: dict[str, Any] = {}
-    for name, value in (("epochs", epochs), ("batch", batch)):
+    for name, value in (("epochs", epochs), ("batch", batch), ("freeze", freeze)):
         if value is not None:
             kind = next(a.kind for a in TrainSettings.args() if a.name == name)
             try:

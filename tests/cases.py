@@ -412,6 +412,8 @@ NORM = (
     case("batchnorm", "eps and momentum", MAP, eps=1e-3, momentum=0.3),
     case("batchnorm", "without affine", MAP, affine=False),
     case("batchnorm", "free extents", free(4, 9, 14), also=((5, 3),)),
+    case("batchnorm", "frozen", MAP, eps=1e-3, momentum=0.3, frozen=True),
+    case("batchnorm", "frozen, without affine", MAP, affine=False, frozen=True),
     *(case("instancenorm", f"{title}{', affine' if affine else ''}", shape, affine=affine, out=shape)
       for title, shape in _SHAPES[1:] for affine in (False, True)),
     case("instancenorm", "eps", MAP, eps=0.1),

@@ -48,6 +48,9 @@ class TorchTrainer(Trainer):
         self._input = next(iter(self._graph.inputs))
         self._classes = next(iter(self._graph.outputs.values())).shape[0]
         self._smoothing = float(settings.loss.smoothing)
+        for name, held in self._model.state_dict(keep_vars=True).items():
+            if isinstance(held, torch.nn.Parameter):
+                held.requires_grad_(self._graph.weights[name].trainable)
         self._named = {name: p for name, p in self._model.named_parameters() if p.requires_grad}
         self._optimiser = _optimiser(list(self._named.values()), settings.optimizer)
         self._random = self._seeded(seed)

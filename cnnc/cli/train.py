@@ -16,7 +16,7 @@ from cnnc.cli.common import (
     spec_argument,
 )
 from cnnc.cli.weights import Weights, weights_options
-from cnnc.training import Epoch, Step, last_path, train
+from cnnc.training import Epoch, Step, adjusted_settings, frozen, last_path, train
 
 
 @click.command("train")
@@ -32,6 +32,12 @@ from cnnc.training import Epoch, Step, last_path, train
 @click.option("--backend", "-b", default="torch", show_default=True, metavar="NAME", help="torch or numpy.")
 @click.option("--epochs", type=int, metavar="N", help="Instead of the train section's.")
 @click.option("--batch", type=int, metavar="N", help="Instead of the train section's.")
+@click.option(
+    "--freeze",
+    multiple=True,
+    metavar="PATTERN",
+    help='Instead of the train section\'s: "all but fc", "conv1, layer1"; may be repeated.',
+)
 @weights_options("Start from these instead of initial ones: .safetensors or .pth.")
 @click.option("--resume", metavar="FILE", help="Go on from the last checkpoint of the same training.")
 @seed_option
@@ -43,6 +49,7 @@ def verb(
     backend: str,
     epochs: int | None,
     batch: int | None,
+    freeze: tuple[str, ...],
     weights: Weights | None,
     resume: str | None,
     seed: int,
@@ -62,11 +69,13 @@ def verb(
     inputs = [*graph.files, *(weights.files if weights else ())]
     for written in (path, last_path(path)):
         target(written, inputs=inputs)  # refuse a bad output before time is spent
+    trained = frozen(graph, adjusted_settings(graph, freeze=freeze or None)).params
     found = open_data(data, graph, seed)
     start = weights.read(graph, seed=seed).weights if weights is not None else None
     note(
-        f"{graph.name}: {graph.params:,} parameters; {found.name}: {len(found.train):,} images, "
-        f"{len(found.test):,} held out"
+        f"{graph.name}: {graph.params:,} parameters"
+        + (f", {trained:,} of them trained" if trained != graph.params else "")
+        + f"; {found.name}: {len(found.train):,} images, {len(found.test):,} held out"
     )
     with _progress() as progress:
         result = train(
@@ -76,6 +85,7 @@ def verb(
             seed=seed,
             epochs=epochs,
             batch=batch,
+            freeze=freeze or None,
             weights=start,
             out=path,
             resume=resume,

@@ -19,6 +19,7 @@ from compiler.evaluate.problems import Poisoned, Problem
 from compiler.evaluate.recovery import mentioned
 from compiler.evaluate.sections import called, check_expect
 from compiler.evaluate.values import Env, Unknown
+from compiler.freezing import frozen_names
 from compiler.graph import Graph, GraphBuilder, Value, Weight
 from compiler.initial import Rule, resolve
 from compiler.modules import Module, Target
@@ -130,6 +131,8 @@ def _finish(
     settings = _train_settings(target.train, run)
     _check_reached(context, outputs)
     _check_preprocess(run)
+    if not run.failed:
+        _check_freeze(target.train, settings, run)
     if run.failed:
         return None
     weights = _initialised(_marked(run), run)
@@ -334,3 +337,18 @@ def _train_settings(train: tuple[ast.Train, Module] | None, run: Run) -> Any:
             )
             run.fail(explained(fault, given, (), span))
     return None
+
+
+def _check_freeze(train: tuple[ast.Train, Module] | None, settings: Any, run: Run) -> None:
+    """The patterns of `freeze` must match weights, and leave some to be trained."""
+    if train is None or settings is None:
+        return
+    try:
+        frozen_names(run.builder.weights, settings.freeze)
+    except Faults as found:
+        value = next(setting.value for setting in train[0].settings if setting.name == "freeze")
+        items = value.items if isinstance(value, ast.List) else ()
+        for position, fault in found.faults:
+            # A comprehension is no list of items, and has no place for each.
+            at = value if position is None or len(items) != len(settings.freeze) else items[position]
+            run.fail(explained(fault, (), (), at.span))

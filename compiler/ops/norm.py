@@ -35,6 +35,7 @@ class BatchNorm(WeightedOp):
     y = (x - mean) / sqrt(var + eps) * weight + bias.  While training, mean and (biased) variance are
     those of the batch, over N and the spatial axes, and the running ones follow by
     r = (1 - momentum) r + momentum * batch, with the unbiased variance; otherwise the running ones are used.
+    With `frozen` the running ones are used while training too, and stay.
     The shape stays.  `weight`, `bias` (if `affine`), `running_mean`, `running_var` are [C].
 
     PyTorch: BatchNorm1d, BatchNorm2d, BatchNorm3d.  ONNX: BatchNormalization (inference).

@@ -21,7 +21,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from compiler.graph import Graph, Node, Scope, Weight
+from compiler.graph import Graph, Node, Weight, with_nodes
 from compiler.initial import default_initialiser
 from compiler.ops.conv import Conv
 from compiler.ops.norm import BatchNorm
@@ -49,16 +49,15 @@ def fold_batchnorm(graph: Graph, weights: Weights) -> tuple[Graph, dict[str, NDA
         declared[folded.weights["bias"]] = _bias(graph, conv, folded)
         made.update(_numbers(conv, norm, folded, weights))
         swaps[conv], swaps[norm] = None, folded
-    nodes = tuple(swaps.get(node, node) or node for node in graph.nodes if swaps.get(node, node) is not None)
-    used = {name for node in nodes for name in node.weights.values()} | {
-        value.weight for node in nodes for value in node.inputs if value.weight is not None}
+    swapped = with_nodes(graph, swaps)
+    used = {name for node in swapped.nodes for name in node.weights.values()} | {
+        value.weight for node in swapped.nodes for value in node.inputs if value.weight is not None}
     dropped = {name for _, norm in pairs for name in norm.weights.values()} - used
     for name in dropped:
         declared.pop(name, None)
         made.pop(name, None)
     order = [*(n for n in graph.weights if n in declared), *(n for n in declared if n not in graph.weights)]
-    result = replace(graph, nodes=nodes, weights={name: declared[name] for name in order},
-                     root=_swapped(graph.root, swaps), training_graph=None)
+    result = replace(swapped, weights={name: declared[name] for name in order}, training_graph=None)
     return result, {name: made[name] for name in order if name in made}, True
 
 
@@ -123,21 +122,3 @@ def _numbers(conv: Node, norm: Node, folded: Node, weights: Weights) -> dict[str
     bias = (own(conv, "bias", 0.0) - own(norm, "running_mean", 0.0)) * factor + own(norm, "bias", 0.0)
     return {folded.weights["weight"]: scaled.astype(filters.dtype),
             folded.weights["bias"]: bias.astype(filters.dtype)}
-
-
-def _swapped(root: Scope, swaps: Mapping[Node, Node | None]) -> Scope:
-    """The tree of scopes with nodes replaced (by a node) or left out (None)."""
-    top = replace(root, members=[])
-    stack = [(root, top)]
-    while stack:  # not recursive: scopes may be nested as deep as a recursive spec went
-        old, new = stack.pop()
-        for member in old.members:
-            if isinstance(member, Node):
-                kept = swaps.get(member, member)
-                if kept is not None:
-                    new.members.append(kept)
-            else:
-                child = replace(member, members=[], parent=new)
-                new.members.append(child)
-                stack.append((member, child))
-    return top

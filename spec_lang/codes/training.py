@@ -7,7 +7,7 @@ from spec_lang.codes.base import Code
 CODES: tuple[Code, ...] = (
     Code("E800", "unknown setting", """
 A `train` section sets something that does not exist.  There are `loss`, `optimizer`, `schedule`,
-`epochs`, `batch` and `metrics`.
+`epochs`, `batch`, `metrics` and `freeze`.
 """,
          """model m { input image: [1, 8, 8]
     flatten -> fc(2)
@@ -22,7 +22,7 @@ train m { optimizer = sgd(lr = 0.1) }
     Code("E801", "value that a setting does not take", """
 Each setting takes values of one kind: `loss` is `crossentropy`; `optimizer` is `sgd` or `adam`;
 `schedule` is `constant` or `cosine`; `epochs` and `batch` are whole numbers from 1; `metrics` is a list of
-`accuracy` and `top5`.
+`accuracy` and `top5`; `freeze` is a pattern of names of weights in quotes, or a list of them.
 """,
          """model m { input image: [1, 8, 8]
     flatten -> fc(2)
@@ -78,6 +78,39 @@ brought to a small range (`preprocess { rescale(1 / 255) }`).  The last checkpoi
 Training goes on exactly as it would have if it had not stopped.  That needs a checkpoint (not
 a file of weights alone) of the same model, settings, data, seed and backend.  With `schedule =
 constant` the number of epochs may differ; a cosine depends on it.
+"""),
+    Code("E807", "`freeze` names no weights", """
+A path in `freeze` is the first steps of names of weights (`layer1`, `layer4.0.conv1`) or a whole name
+(`fc.bias`), where `*` stands for any characters of one step.  No weight of the model is at this one, so it
+would freeze nothing, or except nothing.  `cnnc summary` prints the paths.
+""",
+         """model m { input image: [1, 8, 8]
+    conv1: conv(4, 3x3) -> relu
+    flatten -> fc: fc(2)
+}
+train m { freeze = "conv2" }
+""",
+         """model m { input image: [1, 8, 8]
+    conv1: conv(4, 3x3) -> relu
+    flatten -> fc: fc(2)
+}
+train m { freeze = "conv1" }
+"""),
+    Code("E808", "`freeze` leaves nothing to be trained", """
+Every weight that training could change is frozen.  Leave out at least the layers that are to learn:
+`"all but fc"`.
+""",
+         """model m { input image: [1, 8, 8]
+    conv1: conv(4, 3x3) -> relu
+    flatten -> fc: fc(2)
+}
+train m { freeze = "all" }
+""",
+         """model m { input image: [1, 8, 8]
+    conv1: conv(4, 3x3) -> relu
+    flatten -> fc: fc(2)
+}
+train m { freeze = "all but fc" }
 """),
     Code("E820", "model that is no classifier", """
 Training and evaluation here are of classifiers: one image in, one vector of class scores out.  This

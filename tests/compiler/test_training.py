@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from compiler.declare import Called, Fault, Faults, Given, Word
+from compiler.freezing import Pattern
 from compiler.training import (
     Adam,
     Constant,
@@ -29,7 +30,8 @@ def test_without_settings_the_defaults_hold():
     assert bind_settings([]) == TrainSettings()
     assert TrainSettings().described == (
         "train(loss = crossentropy(smoothing = 0.0), optimizer = sgd(lr = 0.01, momentum = 0.9, decay = 0.0,"
-        " nesterov = false), schedule = cosine(warmup = 0.0), epochs = 10, batch = 64, metrics = [accuracy])")
+        " nesterov = false), schedule = cosine(warmup = 0.0), epochs = 10, batch = 64, metrics = [accuracy],"
+        " freeze = [])")
 
 
 @pytest.mark.parametrize(("name", "value", "stored"), [
@@ -48,6 +50,10 @@ def test_without_settings_the_defaults_hold():
     ("metrics", (Word("accuracy"), Word("top5")), ("accuracy", "top5")),
     ("metrics", Word("top5"), ("top5",)),
     ("metrics", called("accuracy"), ("accuracy",)),
+    ("freeze", "conv1", (Pattern.read("conv1"),)),
+    ("freeze", ("all  but fc", "fc.bias , x"), (Pattern.read("all but fc"), Pattern.read("fc.bias, x"))),
+    ("freeze", "none", (Pattern("none", ()),)),
+    ("freeze", (), ()),
 ])
 def test_a_setting_is_bound(name, value, stored):
     assert getattr(bind_settings([(name, value, None)]), name) == stored
@@ -77,6 +83,18 @@ def test_a_setting_is_bound(name, value, stored):
     ("metrics", (Word("accuracy"), Word("accuracy")), "E801", "once"),
     ("metrics", (Word("top1"),), "E801", "top1"),
     ("metrics", "accuracy", "E801", "accuracy"),
+    ("freeze", called("fc"), "E801", 'in quotes: "fc"'),
+    ("freeze", (Word("fc"),), "E801", 'in quotes: "fc"'),
+    ("freeze", 3, "E801", "not 3"),
+    ("freeze", "", "E801", 'not ""'),
+    ("freeze", "all but", "E801", 'not ""'),
+    ("freeze", "fc conv1", "E801", 'not "fc conv1"'),
+    ("freeze", "conv1..bn", "E801", 'not "conv1..bn"'),
+    ("freeze", "all except fc", "E801", "all but fc"),
+    ("freeze", "all, fc", "E801", '"all.*"'),
+    ("freeze", ("none", "fc"), "E801", "stands alone"),
+    ("freeze", ("fc",) * 65, "E801", "at most 64 patterns, not 65"),
+    ("freeze", ", ".join(f"fc{i}" for i in range(65)), "E801", "at most 64 paths in one pattern, not 65"),
 ])
 def test_a_setting_that_cannot_be_is_refused_at_its_place(name, value, code, says):
     with pytest.raises(Faults) as caught:
@@ -117,6 +135,16 @@ def test_epochs_and_batch_can_be_given_from_outside():
     assert adjusted(settings) == settings
     with pytest.raises(Fault) as caught:
         adjusted(settings, batch=0)
+    assert caught.value.code == "E801"
+
+
+def test_what_is_frozen_can_be_given_from_outside_and_replaces_the_settings():
+    settings = TrainSettings(freeze=(Pattern.read("conv1"),))
+    assert adjusted(settings).freeze == settings.freeze
+    assert adjusted(settings, freeze="all but fc").freeze == (Pattern("all but fc", ("fc",), True),)
+    assert adjusted(settings, freeze=["a", "b"]).described.endswith('freeze = ["a", "b"])')
+    with pytest.raises(Fault) as caught:
+        adjusted(settings, freeze=["a b"])
     assert caught.value.code == "E801"
 
 

@@ -115,7 +115,7 @@ def _write_class(writer: Writer, graph: Graph, body: Body) -> None:
     statistics = [
         name
         for node in graph.with_training.nodes
-        if isinstance(node.op, BatchNorm)
+        if isinstance(node.op, BatchNorm) and not node.op.frozen
         for own, name in node.weights.items()
         if own.startswith("running_")
     ]
@@ -233,7 +233,7 @@ def _write_forward(writer: Writer, graph: Graph, body: Body, training_only: Sequ
 
 def _differs_in_training(graph: Graph, body: Body) -> list[str]:
     """What `forward` has in training that it has not otherwise."""
-    ops = {type(node.op) for node in body.nodes}
+    ops = {type(node.op) for node in body.nodes if not (isinstance(node.op, BatchNorm) and node.op.frozen)}
     return [
         *(["the outputs of training"] if graph.with_training is not graph else []),
         *(["dropout"] if Dropout in ops else []),

@@ -22,9 +22,9 @@ def emit_batchnorm(layer: Layer) -> Expression:
         layer.weight("running_var"),
         layer.weight("weight"),
         layer.weight("bias"),
-        training=Source("training"),
+        training=False if layer.op.frozen else Source("training"),
         eps=_eps(layer),
-        momentum=momentum if momentum != 0.1 else None,
+        momentum=momentum if momentum != 0.1 and not layer.op.frozen else None,
     )
 
 
@@ -37,7 +37,7 @@ def emit_batchnorm_backward(layer: Layer) -> None:
             layer.weight("running_mean"),
             layer.weight("running_var"),
             layer.weight("weight"),
-            training=Source("s.training"),
+            training=False if layer.op.frozen else Source("s.training"),
             eps=_eps(layer),
         ),
         _AFFINE,

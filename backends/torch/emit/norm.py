@@ -17,8 +17,11 @@ def emit_batchnorm(node: Node) -> Form:
     assert isinstance(op, BatchNorm)
     made = Arguments().add(x.shape[0], "num_features", positional=True, called="channels")
     made.add(op.eps, "eps", default=1e-5)
-    made.add(op.momentum, "momentum", default=0.1)
+    if not op.frozen:
+        made.add(op.momentum, "momentum", default=0.1)
     made.add(op.affine, "affine", default=True)
+    if op.frozen:
+        return Form(made.layer("FrozenBatchNorm", True))
     return Form(made.layer(f"nn.BatchNorm{max(x.rank - 1, 1)}d", is_frozen(node)))
 
 
@@ -26,7 +29,7 @@ def emit_batchnorm(node: Node) -> Form:
 def emit_shared_batchnorm(node: Node) -> Form:
     form = emit_batchnorm(node)
     assert form.layer is not None
-    return replace(form, layer=replace(form.layer, callee="BatchNorm"))
+    return form if is_frozen(node) else replace(form, layer=replace(form.layer, callee="BatchNorm"))
 
 
 @emits(InstanceNorm)

@@ -146,7 +146,7 @@ def batchnorm(node: Node, xs: list[torch.Tensor], w: Weights, training: bool) ->
         w["running_var"],
         w.get("weight"),
         w.get("bias"),
-        training,
+        training and not op.frozen,
         op.momentum,
         op.eps,
     )
