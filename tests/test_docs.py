@@ -16,6 +16,7 @@ import importlib.util
 import io
 import re
 import shlex
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +26,11 @@ import pytest
 from cnnc.cli import main
 from compiler.load import check
 from spec_lang.source import Source
+from tests.mnist import mnist, mnist_slice
 
 ROOT = Path(__file__).parent.parent
+#: Pages that need MNIST, as a folder of that name: a slice of it here, the whole in the long tests.
+WITH_MNIST = ("tutorial.md",)
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
 FENCE = re.compile(r"^```([^\n`]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
@@ -62,15 +66,18 @@ def run_cnn(block: Block, folder: Path) -> None:
         (folder / name).write_text(block.text, encoding="utf-8")
 
 
-def run_console(block: Block) -> None:
+def run_console(block: Block) -> dict[str, str]:
     command, expected = "", []
+    printed: dict[str, str] = {}
     for line in [*block.text.splitlines(), "$ "]:
         if not line.startswith("$ "):
             expected.append(line)
             continue
         if command:
-            compare(block, command, run_command(block, command), expected)
+            printed[command] = run_command(block, command)
+            compare(block, command, printed[command], expected)
         command, expected = line[2:], []
+    return printed
 
 
 def run_command(block: Block, command: str) -> str:
@@ -95,7 +102,36 @@ def compare(block: Block, command: str, output: str, expected: list[str]) -> Non
 def test_what_a_page_shows_is_what_happens(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if page.name in WITH_MNIST:
+        mnist_slice(tmp_path / "mnist")
+    show_all(page, tmp_path, monkeypatch)
+
+
+@pytest.mark.long
+@pytest.mark.mnist
+@pytest.mark.skipif(mnist() is None, reason="no MNIST: set CNNC_MNIST to the folder of its files")
+def test_the_tutorial_with_all_of_mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = mnist()
+    assert folder is not None
+    shutil.copytree(folder, tmp_path / "mnist")
+    printed = show_all(ROOT / "docs" / "tutorial.md", tmp_path, monkeypatch)
+    [whole] = [text for command, text in printed.items() if "--data mnist" in command]
+    [tuned] = [text for command, text in printed.items() if "--freeze" in command]
+    assert "mnist: 60,000 images, 10,000 held out" in whole
+    assert accuracy(whole) >= 0.97
+    assert accuracy(tuned) >= 0.75
+
+
+def accuracy(printed: str) -> float:
+    found = re.search(r"^test accuracy ([0-9.]+) ", printed, re.MULTILINE)
+    assert found is not None
+    return float(found[1])
+
+
+def show_all(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Run the blocks of a page; what each command printed."""
     monkeypatch.chdir(tmp_path)
+    printed: dict[str, str] = {}
     namespace: dict[str, object] = {"__name__": "__page__"}
     for block in blocks(page):
         match block.words[:1]:
@@ -106,7 +142,8 @@ def test_what_a_page_shows_is_what_happens(
                 with contextlib.redirect_stdout(io.StringIO()):
                     exec(code, namespace)
             case ["console"]:
-                run_console(block)
+                printed |= run_console(block)
+    return printed
 
 
 def test_the_pages_that_are_made_from_the_source_are_up_to_date() -> None:

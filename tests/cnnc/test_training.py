@@ -6,7 +6,6 @@ import math
 import os
 import signal
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +20,7 @@ from cnnc.training import Epoch, Step, batches, last_path, train
 from compiler.load import load
 from compiler.training import Adam, Constant, Cosine, Sgd, TrainingError, TrainSettings
 from spec_lang.source import Source
+from tests.mnist import mnist
 
 # Batch normalisation has state that the loss does not show, and dropout has random numbers.
 TEXT = """model m(classes = 3) { input image: [1, 6, 7]
@@ -131,12 +131,25 @@ def test_a_signal_waits_for_the_step_and_handlers_come_back(tmp_path):
 def test_a_resume_into_other_settings_is_refused(tmp_path):
     train(with_settings(), data(), backend="numpy", out=tmp_path / "x")
     last = last_path(tmp_path / "x")
-    for changed in ({"graph": with_settings(batch=8)}, {"seed": 1}, {"epochs": 5}, {"backend": "torch"}):
+    for changed in ({"graph": with_settings(batch=8)}, {"seed": 1}, {"epochs": 5}, {"backend": "torch"},
+                    {"freeze": "conv1"}):
         arguments = {"graph": with_settings(), "backend": "numpy", **changed}
         graph = arguments.pop("graph")
         with pytest.raises(TrainingError) as caught:
             train(graph, data(), resume=last, **arguments)
         assert caught.value.diagnostics[0].code == "E806"
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_training_with_frozen_weights_goes_on_exactly(tmp_path, backend):
+    graph = with_settings()
+    freeze = "conv1, batchnorm1"
+    train(graph, data(), backend=backend, freeze=freeze, out=tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        train(graph, data(), backend=backend, freeze=freeze, out=tmp_path / "part", progress=stop_after(6))
+    last = last_path(tmp_path / "part")
+    train(graph, data(), backend=backend, freeze=[freeze], out=tmp_path / "part", resume=last)
+    assert last.read_bytes() == last_path(tmp_path / "whole").read_bytes()
 
 
 def test_with_a_constant_rate_epochs_can_be_added(tmp_path):
@@ -334,12 +347,6 @@ def test_lenet_learns_the_digits_quickly(backend):
 def test_lenet_reaches_97_percent_on_the_digits(backend):
     graph = lenet()
     assert train(graph, open_data("digits", graph), backend=backend).accuracy >= 0.97
-
-
-def mnist() -> Path | None:
-    given = os.environ.get("CNNC_MNIST")
-    beside = Path(__file__).parents[2].parent / "shared" / "data" / "mnist"
-    return Path(given) if given else beside if beside.is_dir() else None
 
 
 @pytest.mark.long
