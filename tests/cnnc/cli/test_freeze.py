@@ -90,4 +90,4 @@ def test_check_tells_of_a_freeze_at_its_place(run: Callable, small: Path) -> Non
     small.write_text(SPEC.replace("FREEZE", 'freeze = ["conv1", "layer9"]'))
     done = run("check", small)
     assert done.status == 1 and "error[E807]" in done.err + done.out
-    assert "small.cnn:13:25" in done.err + done.out
+    assert "small.cnn:13:24" in done.err + done.out
