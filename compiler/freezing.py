@@ -5,7 +5,8 @@
 
 A pattern is `all`, `none`, `all but PATHS`, or PATHS: paths with commas between them.  A path is the
 first steps of names of weights (`layer1`, `layer4.0.conv1`) or a whole name (`fc.bias`); a `*` in a step
-stands for any characters of that step.  What several patterns name is frozen together.
+stands for any characters of that step, a step `**` for any number of steps.  What several patterns name is
+frozen together.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ MOST = 64
 #: How many paths that match nothing are reported one by one.
 SHOWN = 10
 
+#: The step that stands for any number of steps, as in the rules of `compiler.rename`.
+ANY = "**"
 _PATH = re.compile(r"[A-Za-z0-9_/*-]+(\.[A-Za-z0-9_/*-]+)*")
 
 
@@ -60,6 +63,8 @@ class Pattern:
                                f' "{path}.*"')
             if not _PATH.fullmatch(path):
                 raise BadValue(f'a pattern such as "layer1, layer2.0" or "all but fc", not {show(path)}')
+            if path.split(".").count(ANY) > 1:
+                raise BadValue(f"a pattern with one `{ANY}` in a path, not {show(path)}")
         return Pattern(("all but " if others else "") + ", ".join(paths), paths, others)
 
 
@@ -114,6 +119,10 @@ def frozen_names(weights: Mapping[str, Weight], patterns: Sequence[Pattern]) -> 
 
 
 def _begins(steps: Sequence[str], path: Sequence[str]) -> bool:
+    if ANY in path:
+        gap = path.index(ANY)
+        before, after = path[:gap], path[gap + 1 :]
+        return _begins(steps, before) and any(_begins(steps[at:], after) for at in range(gap, len(steps)))
     return len(path) <= len(steps) and all(map(_fits, steps, path))
 
 

@@ -81,8 +81,9 @@ constant` the number of epochs may differ; a cosine depends on it.
 """),
     Code("E807", "`freeze` names no weights", """
 A path in `freeze` is the first steps of names of weights (`layer1`, `layer4.0.conv1`) or a whole name
-(`fc.bias`), where `*` stands for any characters of one step.  No weight of the model is at this one, so it
-would freeze nothing, or except nothing.  `cnnc summary` prints the paths.
+(`fc.bias`), where `*` stands for any characters of one step and a step `**` for any number of steps.  No
+weight of the model is at this one, so it would freeze nothing, or except nothing.  `cnnc summary` prints
+the paths.
 """,
          """model m { input image: [1, 8, 8]
     conv1: conv(4, 3x3) -> relu

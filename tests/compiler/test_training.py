@@ -90,6 +90,7 @@ def test_a_setting_is_bound(name, value, stored):
     ("freeze", "all but", "E801", 'not ""'),
     ("freeze", "fc conv1", "E801", 'not "fc conv1"'),
     ("freeze", "conv1..bn", "E801", 'not "conv1..bn"'),
+    ("freeze", "**.a.**", "E801", "one `**`"),
     ("freeze", "all except fc", "E801", "all but fc"),
     ("freeze", "all, fc", "E801", '"all.*"'),
     ("freeze", ("none", "fc"), "E801", "stands alone"),
