@@ -57,7 +57,14 @@ class FrozenBatchNorm(_BatchNorm):
     """Batch normalisation by its running statistics, which never move: as at inference, in training too."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+        return F.batch_norm(
+            x,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            eps=self.eps,
+        )
 
 
 class InstanceNorm(_InstanceNorm):
