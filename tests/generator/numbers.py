@@ -69,9 +69,11 @@ class Numbers:
         return self._shakes(lambda model, inputs: model.run(inputs), self.graph)
 
     def _shakes(self, asked: Callable[[TorchRunnable, Arrays], Mapping[str, Array]], graph: Graph) -> bool:
-        """Whether what PyTorch gives moves where weights and inputs do, by a few units in the last place.
+        """Whether what PyTorch gives moves where weights, inputs and what its modules make do, by a few
+        units in the last place.
 
-        A network may divide what is zero but for rounding by its own size, and so on.
+        A network may divide what is zero but for rounding by its own size, and so on: the images of a batch
+        that a saturated sigmoid has made alike differ by how a product of matrices rounds each of them.
         """
         double = {k: v.astype(np.float64) for k, v in self.weights.items()}
         still = asked(TorchRunnable(graph, double, "float64"), self.inputs)
@@ -82,7 +84,17 @@ class Numbers:
             def shaken(arrays: Mapping[str, Array], rng: np.random.Generator = rng) -> Arrays:
                 return {k: v * (1 + 1e-15 * rng.standard_normal(v.shape)) for k, v in arrays.items()}
 
-            moved = asked(TorchRunnable(graph, shaken(double), "float64"), shaken(self.inputs))
+            rounding = torch.Generator().manual_seed(seed)
+
+            def rounded(_: Any, __: Any, made: Any, rounding: torch.Generator = rounding) -> Any:
+                if not isinstance(made, torch.Tensor):
+                    return made
+                return made * (1 + 1e-15 * torch.randn(made.shape, generator=rounding, dtype=made.dtype))
+
+            model = TorchRunnable(graph, shaken(double), "float64")
+            for module in model.model.modules():
+                module.register_forward_hook(rounded)
+            moved = asked(model, shaken(self.inputs))
             for name, array in still.items():
                 size = max(float(np.abs(array).max(initial=0)), 1e-3 * overall)
                 if not np.abs(moved[name] - array).max(initial=0) <= EXACT / 10 * size:
