@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 #: What a copy of the project needs to run these tests.
-COPIED = ("spec_lang", "compiler", "backends", "cnnc", "specs", "tests", "docs", "pyproject.toml")
+COPIED = ("spec_lang", "compiler", "backends", "cnnc", "specs", "tests", "docs", "bench", "pyproject.toml")
 
 
 @dataclass(frozen=True)

@@ -204,7 +204,8 @@ class Body:
             else:
                 more = f"more_{len(sums) + 1}" if sums else "more"
                 places.append(more)
-                sums.append(Statement((place,), f"{place} + {more}", "", training, inputs))
+                own = isinstance(target, Value) and target not in self._by_weights
+                sums.append(Statement((place,), f"{place} + {more}", "", training, own))
             self._given.add(target)
         values = [t for t in targets if isinstance(t, Value)]
         remark = _shape(values[0].type) if values and values[0].weight is None else ""

@@ -496,3 +496,16 @@ def test_what_is_kept_beside_a_result_does_not_meet_a_layer_of_that_name() -> No
     d = model.gradients(xs, {"y": np.ones((2, 3, 4))}).inputs["image"]
     inner = np.tanh(xs["image"])
     np.testing.assert_allclose(d, (1 - np.tanh(inner) ** 2) * (1 - inner**2), rtol=1e-12)
+
+
+def test_without_gradients_of_inputs_those_of_weights_are_the_same() -> None:
+    m = Maker()
+    x = m.input("image", 2, 3, 4)
+    graph = m.graph(y=m("concat", x, m("batchnorm", x)))
+    model = fresh(graph)(weights_of(graph), np.float64)
+    y = model.forward(inputs_of(graph)["image"].astype(np.float64), keep=True)
+    wanted, _ = model.backward(np.ones_like(y))
+    got, _ = model.backward(np.ones_like(y), inputs=False)
+    assert list(got) == list(wanted) == ["batchnorm1.weight", "batchnorm1.bias"]
+    for name, array in wanted.items():
+        np.testing.assert_array_equal(got[name], array)
