@@ -167,7 +167,7 @@ def test_known_survivors_name_lines_that_stand_there() -> None:
 
 
 def test_a_server_answers_for_mutants_and_leaves_nothing_of_them(tmp_path: Path) -> None:
-    for name in ("spec_lang", "compiler", "backends", "cnnc", "specs", "docs", "tests"):
+    for name in ("spec_lang", "compiler", "backends", "cnnc", "specs", "docs", "bench", "tests"):
         (tmp_path / name).mkdir()
     (tmp_path / "compiler" / "__init__.py").touch()
     (tmp_path / "pyproject.toml").write_text(
