@@ -29,7 +29,7 @@ def outputs(
     inputs: Mapping[str, torch.Tensor],
     weights: Weights,
     training: bool = False,
-    after: Callable[[torch.Tensor], torch.Tensor] = lambda y: y,
+    after: Callable[[Node, torch.Tensor], torch.Tensor] = lambda _, y: y,
 ) -> dict[str, torch.Tensor]:
     """The graph's outputs, with `after` done to what each layer gives.
 
@@ -39,7 +39,7 @@ def outputs(
     for node in graph.nodes:
         xs = [values[v] if v.weight is None else weights[v.weight] for v in node.inputs]
         own = {name: weights[dotted] for name, dotted in node.weights.items()}
-        values[node.output] = after(LAYERS[node.op.name](node, xs, own, training))
+        values[node.output] = after(node, LAYERS[node.op.name](node, xs, own, training))
     return {name: values[value] for name, value in graph.outputs.items()}
 
 
