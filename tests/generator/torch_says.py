@@ -186,6 +186,9 @@ def _avgpool(v: Values, xs: list[torch.Tensor]) -> Any:
     padding: Any = tuple(b for b, _ in v["pad"])
     if rank == 3 or any(b != e for b, e in v["pad"]):  # AvgPool3d looks at the input before it pads
         x, padding = F.pad(x, _flat(v["pad"])), 0
+    if rank == 3 and v["round"] in ("ceil", "caffe"):
+        # The one pool that refuses a window that hangs over the input from its first position on.
+        x = F.pad(x, _flat([(0, max(0, k - size)) for k, size in zip(v["kernel"], x.shape[2:], strict=True)]))
     if not isinstance(v["divisor"], str) and v["divisor"] <= 0:
         raise ValueError("a divisor of zero")
     return getattr(nn, f"AvgPool{rank}d")(v["kernel"], v["stride"], padding, v["round"] in ("ceil", "caffe"))(
