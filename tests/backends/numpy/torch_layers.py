@@ -251,7 +251,8 @@ LAYERS: dict[str, Callable[[Any, list[torch.Tensor], Weights, bool], torch.Tenso
     "logsoftmax": lambda n, xs, w, t: F.log_softmax(xs[0], n.op.axis + 1),
     "flatten": lambda n, xs, w, t: xs[0].flatten(1),
     "reshape": lambda n, xs, w, t: xs[0].reshape(len(xs[0]), *n.op.shape),
-    "permute": lambda n, xs, w, t: xs[0].permute(0, *(i + 1 for i in n.op.order)),
+    # PyTorch's lrn refuses some permuted strides, and its batchnorm has wrong gradients for some.
+    "permute": lambda n, xs, w, t: xs[0].permute(0, *(i + 1 for i in n.op.order)).contiguous(),
     "select": lambda n, xs, w, t: xs[0].index_select(1, torch.tensor(n.op.channels)),
     "slice": lambda n, xs, w, t: xs[0].narrow(n.op.axis + 1, n.op.start, n.op.stop - n.op.start),
     "reduce": reduce,
