@@ -94,3 +94,27 @@ def comment(text: str) -> str:
 def literal(text: str) -> str:
     """Foreign text as a Python string literal: ASCII, one line, in double quotes."""
     return '"' + text.encode("unicode_escape").decode("ascii").replace('"', '\\"') + '"'
+
+
+class Hole(str):
+    """An expression in a formatted string."""
+
+
+def formatted(*parts: str) -> str:
+    """A formatted string of holes and, between them, foreign text."""
+    made = ""
+    for part in parts:
+        text = literal(part)[1:-1].replace("{", "{{").replace("}", "}}")
+        made += f"{{{part}}}" if isinstance(part, Hole) else text
+    return f'f"{made}"'
+
+
+def pascal(name: str) -> str:
+    """`conv_bn` -> `ConvBn`; a name that begins with a capital stays."""
+    if name[:1].isupper() and name.isidentifier():
+        return name
+    made = ""
+    for part in name.replace("-", "_").split("_"):
+        # Two numbers stay apart: lenet5_1998 is Lenet5_1998.
+        made += ("_" if made[-1:].isdigit() and part[:1].isdigit() else "") + part[:1].upper() + part[1:]
+    return made or "Module"

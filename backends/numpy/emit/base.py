@@ -77,10 +77,13 @@ class Layer:
     def weight(self, own: str) -> str | None:
         """The layer's own weight, or None where it has none of that name."""
         dotted = self.node.weights.get(own)
-        return None if dotted is None else f"w[{literal(dotted)}]"
+        return None if dotted is None else self.body.weight(dotted)
 
-    def weight_shape(self, own: str) -> tuple[int, ...]:
-        return self.body.graph.weights[self.node.weights[own]].shape
+    def weight_shape(self, own: str) -> str:
+        """The shape of the layer's own weight; a class that several blocks share asks the array."""
+        if self.body.in_block:
+            return f"{self.weight(own)}.shape"
+        return shown(self.body.graph.weights[self.node.weights[own]].shape)
 
     def call(self, kernel: str, *arguments: str | None, **named: Any) -> Call:
         """A call of a kernel, which is included.  Named arguments are values or `Source`; None is omitted."""
@@ -97,8 +100,8 @@ class Layer:
 
     @property
     def label(self) -> str:
-        """The layer's name as a literal, for errors while it runs."""
-        return literal(self.node.name)
+        """The layer's name as a string, for errors while it runs."""
+        return self.body.label(self.node)
 
     def extra(self, what: str) -> str:
         """Where the layer keeps something beside its result (a mask)."""
@@ -135,8 +138,10 @@ class Layer:
         return self.body.saved(self.node.output)
 
     def shape(self, position: int = 0) -> str:
-        """The shape of an input: written out where it is fixed."""
+        """The shape of an input: written out where it is fixed and the class is that of one place."""
         value = self.value(position)
+        if self.body.in_block:
+            return self.body.shape_of(value)
         if value.type.rows is None:
             return shown(value.shape)
         if any(value.type.free):

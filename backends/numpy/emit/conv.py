@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from backends.numpy.emit.base import Call, Emitter, Emitters, Expression, Layer, pads, per_axis, shown
+from backends.numpy.emit.base import Call, Emitter, Emitters, Expression, Layer, Source, pads, per_axis, shown
 from compiler.ops.conv import Conv
 
 
@@ -16,9 +16,17 @@ def _arguments(layer: Layer) -> dict[str, Any]:
         "stride": per_axis(op.stride) if set(op.stride) != {1} else None,
         "pad": pads(pad) if any(map(any, pad)) else None,
         "dilation": per_axis(op.dilation) if set(op.dilation) != {1} else None,
-        "groups": op.groups if op.groups > 1 else None,
+        "groups": _groups(layer),
         "pad_mode": str(op.pad_mode) if op.pad_mode != "zeros" and any(map(any, pad)) else None,
     }
+
+
+def _groups(layer: Layer) -> int | Source | None:
+    """The number of groups; in a class that blocks share, that of the filters where each is a group."""
+    groups: int = layer.op.groups
+    if layer.body.in_block and groups == layer.node.output.shape[0] > 1:
+        return Source(f"len({layer.weight('weight')})")
+    return groups if groups > 1 else None
 
 
 def emit_conv(layer: Layer) -> Expression:
@@ -28,7 +36,7 @@ def emit_conv(layer: Layer) -> Expression:
 def emit_conv_backward(layer: Layer) -> None:
     arguments = _arguments(layer)
     if layer.trains("weight"):
-        shape = shown(layer.weight_shape("weight"))
+        shape = layer.weight_shape("weight")
         layer.give_weight(
             "weight", layer.call("conv_weight_gradient", layer.d, layer.saved(), shape, **arguments)
         )

@@ -103,8 +103,9 @@ def _concat_axis(layer: Layer) -> int | None:
 def emit_concat_backward(layer: Layer) -> None:
     """Each input gets its part of d."""
     axis, positions = layer.op.axis, range(len(layer.node.inputs))
-    if any(layer.value(i).type.free[axis] for i in positions):
-        sizes = ", ".join(f"{layer.saved(i)}.shape[{axis + 1}]" for i in positions)
+    if layer.body.in_block or any(layer.value(i).type.free[axis] for i in positions):
+        shapes = [layer.shape(i) if layer.body.in_block else f"{layer.saved(i)}.shape" for i in positions]
+        sizes = ", ".join(f"{shape}[{axis + 1}]" for shape in shapes)
         layer.give_all(
             layer.call("concat_backward", layer.d, f"({sizes})", axis=_concat_axis(layer)), (), positions
         )

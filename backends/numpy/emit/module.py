@@ -10,8 +10,11 @@ from importlib.metadata import PackageNotFoundError, version
 
 from backends.layout import Bracket, lines_of
 from backends.notes import described, flow
-from backends.numpy.emit.base import Call, shown
-from backends.numpy.emit.body import Body, Statement
+from backends.numpy.emit.base import shown
+from backends.numpy.emit.blocks import write_block, write_inner
+from backends.numpy.emit.body import Body, Network
+from backends.numpy.emit.classes import Classes, classes_of
+from backends.numpy.emit.lines import WIDTH, classes_inside, put, reads, write_signature, write_statements
 from backends.numpy.include import included, kernels
 from backends.writer import Names, Writer, comment, identifier, literal
 from compiler.graph import Graph, Value
@@ -20,8 +23,8 @@ from compiler.ops.dropout import Dropout
 from compiler.ops.norm import BatchNorm
 from compiler.passes.remove_dead_code import remove_dead_code
 
-#: The line length of the kernels, which the class has too.
-_WIDTH = 110
+#: How the names of running statistics end, and how many of them are listed in any case.
+_STATISTICS, _FEW = (".running_mean", ".running_var"), 8
 
 
 def class_name(graph: Graph) -> str:
@@ -42,14 +45,19 @@ def module_source(graph: Graph) -> str:
     """The file for a graph and for what it has in training."""
     costs = graph
     graph = _live(graph)
-    body = Body(graph)
+    classes = classes_of(Network(graph), class_name(graph))
+    body = classes.model
+    if classes.plans:
+        body.kernels.add("Part")
     if _optional(graph):
         body.kernels.add("check_present")
     writer = Writer()
     chosen = included(body.kernels)
     iterates = any("Iterator[" in kernel.source for kernel in chosen)
     _write_header(writer, costs, body, "Iterator, Mapping" if iterates else "Mapping")
-    _write_class(writer, graph, body)
+    for plan in classes.plans:
+        write_block(writer, plan, classes)
+    _write_class(writer, graph, classes)
     writer.blank(2)
     writer.line("# -- kernels " + "-" * 90)
     for kernel in chosen:
@@ -72,7 +80,7 @@ def _write_header(writer: Writer, graph: Graph, body: Body, protocols: str) -> N
     writer.line('"""A convolutional network in NumPy, forward and backward.')
     writer.blank()
     doc = comment(" ".join(graph.doc.split()))
-    for line in textwrap.wrap(f"{comment(graph.name)}: {doc}" if doc else "", _WIDTH - 2):
+    for line in textwrap.wrap(f"{comment(graph.name)}: {doc}" if doc else "", WIDTH - 2):
         writer.line(line)
     for line in described(graph):
         writer.line(line)
@@ -110,7 +118,8 @@ def _version() -> str:
         return "(not installed)"
 
 
-def _write_class(writer: Writer, graph: Graph, body: Body) -> None:
+def _write_class(writer: Writer, graph: Graph, classes: Classes) -> None:
+    body = classes.model
     drops = any(isinstance(node.op, Dropout) for node in graph.with_training.nodes)
     statistics = [
         name
@@ -134,7 +143,7 @@ def _write_class(writer: Writer, graph: Graph, body: Body) -> None:
         )
         if statistics:
             writer.line("#: What batchnorm changes while it trains.")
-            _write_table(writer, "STATISTICS", [literal(name) for name in dict.fromkeys(statistics)], "()")
+            _write_statistics(writer, graph, list(dict.fromkeys(statistics)))
         if training_only:
             writer.line("#: What is used in training alone, and may be missing otherwise.")
             _write_table(writer, "TRAINING_ONLY", [literal(name) for name in training_only], "()")
@@ -154,15 +163,25 @@ def _write_class(writer: Writer, graph: Graph, body: Body) -> None:
             if drops:
                 writer.line("self.generator = np.random.default_rng(seed)")
             writer.line("self._saved = Saved(keep=False, training=False)")
+            write_inner(writer, body, classes)
         writer.blank()
         _write_forward(writer, graph, body, training_only)
         writer.blank()
         _write_backward(writer, graph, body)
 
 
+def _write_statistics(writer: Writer, graph: Graph, names: Sequence[str]) -> None:
+    """The names of running statistics: said in a line where their ends tell them from all others."""
+    if len(names) > _FEW and list(names) == [name for name in graph.weights if name.endswith(_STATISTICS)]:
+        ends = ", ".join(map(literal, _STATISTICS))
+        writer.line(f"STATISTICS = tuple(name for name in SHAPES if name.endswith(({ends})))")
+    else:
+        _write_table(writer, "STATISTICS", [literal(name) for name in names], "()")
+
+
 def _write_docstring(writer: Writer, graph: Graph, body: Body, drops: bool) -> None:
     doc = comment(" ".join(graph.doc.split())) or f"The model `{comment(graph.name)}`: {flow(graph)}."
-    first, *rest = textwrap.wrap(doc, _WIDTH - 12)
+    first, *rest = textwrap.wrap(doc, WIDTH - 12)
     writer.line(f'"""{first}')
     for line in rest:
         writer.line(line)
@@ -191,17 +210,10 @@ def _write_table(writer: Writer, name: str, rows: Sequence[str], brackets: str) 
     writer.line(brackets[1])
 
 
-def _write_signature(writer: Writer, name: str, parameters: Sequence[str], result: str) -> None:
-    """`def name(self, ...) -> result:`, with a parameter a line where it is too long for one."""
-    tree = Bracket("(", ("self", *parameters), ")")
-    for line in lines_of(f"def {name}", tree, f" -> {result}:", 1, width=_WIDTH):
-        writer.line(line[4:])
-
-
 def _write_forward(writer: Writer, graph: Graph, body: Body, training_only: Sequence[str]) -> None:
     result = "Array" if body.single is not None else "Arrays"
     options = ("*", "training: bool = False", "keep: bool | None = None")
-    _write_signature(writer, "forward", [*(f"{p}: Array" for p in body.parameters), *options], result)
+    write_signature(writer, "forward", [*(f"{p}: Array" for p in body.parameters), *options], result)
     with writer.indent():
         writer.line(f'"""{"The output" if body.single is not None else "The outputs by name"}.')
         writer.blank()
@@ -210,14 +222,14 @@ def _write_forward(writer: Writer, graph: Graph, body: Body, training_only: Sequ
             writer.line(f"In `training` with {listed(differs)}.")
         writer.line("`keep` keeps what `backward` needs; it is kept in training unless told otherwise.")
         writer.line('"""')
-        if graph.weights:
+        if graph.weights or classes_inside(body):
             writer.line("w = self.weights")
         writer.line("s = self._saved = Saved(training if keep is None else keep, training)")
         if training_only:
             writer.line("if training:")
             writer.line("    check_present(w, self.TRAINING_ONLY)")
         writer.blank()
-        _write_statements(writer, body.forward, "training")
+        write_statements(writer, body.forward, "training")
         if body.single is not None:
             writer.line(f"return {body.local(body.outputs[body.single])}")
             return
@@ -233,7 +245,8 @@ def _write_forward(writer: Writer, graph: Graph, body: Body, training_only: Sequ
 
 def _differs_in_training(graph: Graph, body: Body) -> list[str]:
     """What `forward` has in training that it has not otherwise."""
-    ops = {type(node.op) for node in body.nodes if not (isinstance(node.op, BatchNorm) and node.op.frozen)}
+    nodes = body.net.nodes
+    ops = {type(node.op) for node in nodes if not (isinstance(node.op, BatchNorm) and node.op.frozen)}
     return [
         *(["the outputs of training"] if graph.with_training is not graph else []),
         *(["dropout"] if Dropout in ops else []),
@@ -243,7 +256,7 @@ def _differs_in_training(graph: Graph, body: Body) -> list[str]:
 
 def _write_pairs(writer: Writer, start: str, body: Body, values: Mapping[str, Value]) -> None:
     pairs = tuple(f"{literal(name)}: {body.local(body.outputs[name])}" for name in values)
-    _put(writer, lines_of(f"{start} ", Bracket("{", pairs, "}"), "", 2, width=_WIDTH))
+    put(writer, lines_of(f"{start} ", Bracket("{", pairs, "}"), "", 2, width=WIDTH))
 
 
 def _write_backward(writer: Writer, graph: Graph, body: Body) -> None:
@@ -252,7 +265,7 @@ def _write_backward(writer: Writer, graph: Graph, body: Body) -> None:
         taken = f"{given}: Array"
     else:
         taken = "gradients: Mapping[str, Array]"
-    _write_signature(writer, "backward", [taken, "*", "inputs: bool = True"], "tuple[Arrays, Arrays]")
+    write_signature(writer, "backward", [taken, "*", "inputs: bool = True"], "tuple[Arrays, Arrays]")
     with writer.indent():
         given = "that of the output" if body.single is not None else "those of the outputs, by name"
         writer.line(f'"""Gradients of the weights and of the inputs, from {given}.')
@@ -265,51 +278,12 @@ def _write_backward(writer: Writer, graph: Graph, body: Body) -> None:
             '    raise ValueError("nothing was kept: call forward with keep=True, or training=True, first")'
         )
         trained = any(weight.trainable for weight in graph.weights.values())
-        if any("w[" in f"{one.targets} {one.expression}" for one in body.backward):
+        if reads(body.backward, "w"):
             writer.line("w = self.weights")
         writer.line("s = self._saved")
         writer.line("g: Arrays = {}")
         writer.blank()
-        _write_statements(writer, body.backward, "s.training")
+        write_statements(writer, body.backward, "s.training")
         pairs = tuple(f"{literal(name)}: {body.gradient(value)}" for name, value in graph.inputs.items())
         start = f"return {'g' if trained else '{}'}, "
-        _put(writer, lines_of(start, Bracket("{", pairs, "}"), " if inputs else {}", 2, width=_WIDTH))
-
-
-def _write_statements(writer: Writer, statements: Sequence[Statement], training: str) -> None:
-    """Lines with their remarks behind them; runs of what is conditional stand under one `if`."""
-    open_condition = ""
-    for one in statements:
-        condition = " and ".join([*([training] if one.training else []), *(["inputs"] if one.inputs else [])])
-        if condition != open_condition and condition:
-            writer.line(f"if {condition}:")
-        open_condition = condition
-        depth = 3 if condition else 2
-        _put(writer, _lines(one, depth))
-
-
-def _lines(one: Statement, depth: int) -> list[str]:
-    """The statement with its remark, broken between arguments (and targets) where it is too long."""
-    expression, start = one.expression, f"{', '.join(one.targets)} = " if one.targets else ""
-    tree = _bracket(expression) if isinstance(expression, Call) else expression
-    opening = tree.open if isinstance(tree, Bracket) else tree
-    if 4 * depth + len(start + opening) <= _WIDTH:
-        return lines_of(start, tree, "", depth, one.remark, _WIDTH)
-    if len(one.targets) > 1:
-        broken = lines_of("", Bracket("(", one.targets, ")", tall=True), " = ", depth, width=_WIDTH)
-        last = broken.pop().strip()
-        return [*broken, *lines_of(f"{last} ", tree, "", depth, one.remark, _WIDTH)]
-    # `local = s["..."] = expression` as two statements.
-    local, *kept = start.removesuffix(" = ").split(" = ") if start else [""]
-    lines = lines_of(f"{local} = " if local else "", tree, "", depth, one.remark, _WIDTH)
-    return lines + [f"{'    ' * depth}{place} = {local}" for place in kept]
-
-
-def _bracket(call: Call) -> Bracket:
-    return Bracket(call.callee + call.opening, call.arguments, call.closing)
-
-
-def _put(writer: Writer, lines: Sequence[str]) -> None:
-    """Lines of a method's body that are laid out with their indentation already."""
-    for line in lines:
-        writer.line(line[8:])
+        put(writer, lines_of(start, Bracket("{", pairs, "}"), " if inputs else {}", 2, width=WIDTH))

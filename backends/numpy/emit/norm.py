@@ -22,7 +22,7 @@ def emit_batchnorm(layer: Layer) -> Expression:
         layer.weight("running_var"),
         layer.weight("weight"),
         layer.weight("bias"),
-        training=False if layer.op.frozen else Source("training"),
+        training=False if layer.op.frozen else Source(layer.body.training),
         eps=_eps(layer),
         momentum=momentum if momentum != 0.1 and not layer.op.frozen else None,
     )
@@ -37,7 +37,7 @@ def emit_batchnorm_backward(layer: Layer) -> None:
             layer.weight("running_mean"),
             layer.weight("running_var"),
             layer.weight("weight"),
-            training=False if layer.op.frozen else Source("s.training"),
+            training=False if layer.op.frozen else Source(layer.body.trained),
             eps=_eps(layer),
         ),
         _AFFINE,
@@ -68,7 +68,7 @@ def emit_groupnorm_backward(layer: Layer) -> None:
 
 
 def _channels_free(layer: Layer) -> bool:
-    return isinstance(layer.op, InstanceNorm) and layer.value().type.free[0]
+    return isinstance(layer.op, InstanceNorm) and (layer.value().type.free[0] or layer.body.in_block)
 
 
 def check_groupnorm(layer: Layer) -> list[Call]:

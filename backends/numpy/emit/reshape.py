@@ -27,9 +27,8 @@ def emit_reshape(layer: Layer) -> Expression:
 
 
 def emit_reshape_backward(layer: Layer) -> None:
-    layer.give(
-        f"{layer.d}.reshape{layer.shape()}" if not layer.is_free() else f"{layer.d}.reshape({layer.shape()})"
-    )
+    shape = layer.shape()
+    layer.give(f"{layer.d}.reshape{shape}" if shape.startswith("(") else f"{layer.d}.reshape({shape})")
 
 
 def _transposed(x: str, order: list[int]) -> str:
@@ -60,8 +59,12 @@ def emit_channelshuffle(layer: Layer) -> Expression:
 
 def emit_channelshuffle_backward(layer: Layer) -> None:
     """The other number of groups undoes it."""
-    channels = layer.node.output.shape[0]
-    layer.give(layer.call("channelshuffle", layer.d, str(channels // layer.op.groups)))
+    groups = layer.op.groups
+    if layer.body.in_block:
+        other = f"{layer.d}.shape[1] // {groups}"
+    else:
+        other = str(layer.node.output.shape[0] // groups)
+    layer.give(layer.call("channelshuffle", layer.d, other))
 
 
 def emit_slice(layer: Layer) -> Expression:

@@ -22,6 +22,19 @@ class Saved(dict[str, Array]):
             super().__setitem__(name, value)
 
 
+class Part:
+    """What stands under `path` in a mapping by dotted name, by what is left of the names."""
+
+    def __init__(self, whole: dict[str, Array], path: str) -> None:
+        self.whole, self.path = whole, path
+
+    def __getitem__(self, name: str) -> Array:
+        return self.whole[f"{self.path}.{name}"]
+
+    def __setitem__(self, name: str, value: Array) -> None:
+        self.whole[f"{self.path}.{name}"] = value
+
+
 def checked_weights(
     weights: Mapping[str, Array],
     shapes: Mapping[str, tuple[int, ...]],

@@ -15,7 +15,7 @@ from backends.torch.emit.forms import Slot
 from backends.torch.emit.library import helpers
 from backends.torch.emit.owned import owned_by_module
 from backends.torch.emit.structure import Entry, Item, Structure, Unit
-from backends.writer import Names, literal
+from backends.writer import Names, literal, pascal
 from compiler.graph import Node, Value, Weight
 
 #: Factors of a parameter that are tried for a literal: `4 * width`.
@@ -199,17 +199,6 @@ def class_base(unit: Unit) -> str:
     if not step or step.isdigit():
         step = scope.name or (f"{unit.path.split('.')[-2]}_member" if unit.path.count(".") else scope.kind)
     return pascal(step.rstrip("0123456789_-") or step)
-
-
-def pascal(name: str) -> str:
-    """`conv_bn` -> `ConvBn`; a name that begins with a capital stays."""
-    if name[:1].isupper() and name.isidentifier():
-        return name
-    made = ""
-    for part in name.replace("-", "_").split("_"):
-        # Two numbers stay apart: lenet5_1998 is Lenet5_1998.
-        made += ("_" if made[-1:].isdigit() and part[:1].isdigit() else "") + part[:1].upper() + part[1:]
-    return made or "Module"
 
 
 def _name(plans: list[Plan], structure: Structure) -> None:

@@ -20,6 +20,7 @@ from backends.numpy.include import FAMILIES
 from backends.numpy.plan.steps import pointwise
 from backends.numpy.plan.steps.base import WHOLE, Kit, Pending
 from backends.numpy.plan.units import Unit, bias_is_link
+from backends.writer import literal
 from compiler.graph import Node, Value
 from compiler.ops.reshape import ChannelShuffle, Flatten, Pad, Permute, Reshape, Select, Slice
 
@@ -42,6 +43,9 @@ def _kernels() -> dict[str, Any]:
 class _Call:
     """What an emitter asks of the body of a file, for one call that stands alone."""
 
+    in_block = False
+    training = "training"
+
     def __init__(self, weights: Mapping[str, tuple[int, ...]], node: Node) -> None:
         self.graph = SimpleNamespace(
             weights={name: SimpleNamespace(shape=shape) for name, shape in weights.items()}
@@ -54,6 +58,9 @@ class _Call:
 
     def local(self, value: Value) -> str:
         return self._names[value]
+
+    def weight(self, dotted: str) -> str:
+        return f"w[{literal(dotted)}]"
 
 
 def make(kit: Kit, unit: Unit) -> Pending:
