@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterable, Sequence
 
@@ -73,7 +74,17 @@ def _lines(one: Statement, depth: int) -> list[str]:
 
 
 def _bracket(call: Call) -> Bracket:
-    return Bracket(call.callee + call.opening, call.arguments, call.closing)
+    return Bracket(call.callee + call.opening, tuple(map(_argument, call.arguments)), call.closing)
+
+
+def _argument(source: str) -> str | Bracket:
+    """An argument that can be broken where it is a tuple of several."""
+    if not source.startswith("(") or "[" not in source:
+        return source
+    tree = ast.parse(source, mode="eval").body
+    if not isinstance(tree, ast.Tuple) or len(tree.elts) < 2:
+        return source
+    return Bracket("(", tuple(ast.get_source_segment(source, one) or "" for one in tree.elts), ")")
 
 
 def put(writer: Writer, lines: Sequence[str]) -> None:
