@@ -105,7 +105,7 @@ class Layer:
 
     def extra(self, what: str) -> str:
         """Where the layer keeps something beside its result (a mask)."""
-        return self.body.kept(self.node, what)
+        return self.body.kept.extra(self.node, self.body.unit.relative(self.node.name), what)
 
     # -- forward -------------------------------------------------------------------------
 
@@ -127,21 +127,21 @@ class Layer:
     @property
     def d(self) -> str:
         """The gradient of the result."""
-        return self.body.gradient(self.node.output)
+        return self.body.backward.of(self.node.output)
 
     def saved(self, position: int = 0) -> str:
         """An input as forward kept it."""
-        return self.body.saved(self.value(position))
+        return self.body.kept.value(self.value(position))
 
     @property
     def saved_output(self) -> str:
-        return self.body.saved(self.node.output)
+        return self.body.kept.value(self.node.output)
 
     def shape(self, position: int = 0) -> str:
         """The shape of an input: written out where it is fixed and the class is that of one place."""
         value = self.value(position)
         if self.body.in_block:
-            return self.body.shape_of(value)
+            return self.body.kept.shape(value)
         if value.type.rows is None:
             return shown(value.shape)
         if any(value.type.free):
@@ -150,7 +150,7 @@ class Layer:
 
     def wants(self, position: int = 0) -> bool:
         """Whether the gradient of this input leads anywhere."""
-        return self.body.wants(self.value(position))
+        return self.body.net.wants(self.value(position))
 
     def trains(self, own: str) -> bool:
         """Whether the layer has this weight and it is trained."""
@@ -160,19 +160,19 @@ class Layer:
     def give(self, gradient: Expression, position: int = 0) -> None:
         """The gradient of an input."""
         if self.wants(position):
-            self.body.give(self.node, [self.value(position)], gradient)
+            self.body.backward.give(self.node, [self.value(position)], gradient)
 
     def give_weight(self, own: str, gradient: Expression) -> None:
         """The gradient of a weight of the layer's own."""
         if self.trains(own):
-            self.body.give(self.node, [self.node.weights[own]], gradient)
+            self.body.backward.give(self.node, [self.node.weights[own]], gradient)
 
     def give_all(self, gradients: Call, own: Sequence[str], positions: Sequence[int] = (0,)) -> None:
         """What one call gives together: gradients of these inputs, then of these weights."""
         targets: list[Value | str | None] = [self.value(p) if self.wants(p) else None for p in positions]
         targets += [self.node.weights[name] if self.trains(name) else None for name in own]
         if any(target is not None for target in targets):
-            self.body.give(self.node, targets, gradients)
+            self.body.backward.give(self.node, targets, gradients)
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ import textwrap
 from collections.abc import Sequence
 
 from backends.layout import Bracket, Comprehension, lines_of
-from backends.numpy.emit.body import Body, Statement
+from backends.numpy.emit.body import Body
 from backends.numpy.emit.classes import Classes, Plan
 from backends.numpy.emit.lines import WIDTH, put, reads, write_signature, write_statements
+from backends.numpy.emit.network import Statement
 from backends.numpy.emit.scopes import Run, Unit, counted_paths
 from backends.writer import Hole, Writer, comment, formatted, literal
 
@@ -93,12 +94,12 @@ def _write_forward(writer: Writer, plan: Plan) -> None:
 
 def _write_backward(writer: Writer, plan: Plan) -> None:
     body = plan.body
-    taken = [f"{name}: Array" for name in body.arguments]
+    taken = [f"{name}: Array" for name in body.backward.arguments]
     taken += ["weights: Arrays", "saved: Saved", "gradients: Arrays"]
     rest = plan.rest
     if rest is not None:
         taken += ["inputs: bool = True"]
-    gives = [body.gradient(value) for value in body.gives]
+    gives = [body.backward.of(value) for value in body.backward.gives]
     write_signature(writer, "backward", taken, _arrays(len(gives)))
     with writer.indent():
         _write_parts(writer, plan.backward, ("w", "s", "g"))

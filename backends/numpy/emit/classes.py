@@ -7,18 +7,16 @@ after the block's own parameters where these carry the value.
 
 from __future__ import annotations
 
-import ast
-import io
-import re
-import tokenize
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
-from typing import Any, TypeAlias
+from typing import Any
 
-from backends.numpy.emit.base import Call, Expression, shown
-from backends.numpy.emit.body import ATTRIBUTES, Body, Network, Statement
+from backends.numpy.emit.base import Expression, shown
+from backends.numpy.emit.body import Body
+from backends.numpy.emit.names import ATTRIBUTES
+from backends.numpy.emit.network import Network, Statement
 from backends.numpy.emit.scopes import Unit
+from backends.numpy.emit.slots import Pieces, Slot, is_slot, kernel, masked, parts, signature
 from backends.numpy.include import kernels
 from backends.writer import Names, pascal
 
@@ -26,17 +24,6 @@ from backends.writer import Names, pascal
 _ROUNDS = 8
 #: What a file calls by these names beside its kernels.
 FILE_NAMES = ("Any", "Array", "Arrays", "Iterator", "Mapping", "TypeAlias", "annotations", "np")
-
-
-@dataclass(frozen=True)
-class Slot:
-    """A number or choice in the text of a statement, as source."""
-
-    name: str
-    text: str
-
-
-Pieces: TypeAlias = "tuple[str | Slot, ...]"
 
 
 @dataclass
@@ -69,7 +56,8 @@ class Plan:
     @property
     def rest(self) -> int | None:
         """From which statement on all that `backward` does is for the inputs of the model."""
-        return next((body.rest for body in self.bodies if body.rest is not None), None)
+        found = (body.backward.rest for body in self.bodies)
+        return next((rest for rest in found if rest is not None), None)
 
 
 @dataclass(frozen=True)
@@ -128,7 +116,7 @@ def _places(net: Network, units: Sequence[Unit], odd: set[str]) -> dict[Unit, Pl
         plan = plans.setdefault((base, _key(body, places)), Plan(base))
         plan.bodies.append(body)
         places[unit] = Place(body, plan)
-        if len({one.rest for one in plan.bodies} - {None}) > 1:
+        if len({one.backward.rest for one in plan.bodies} - {None}) > 1:
             odd.add(unit.path)
     return places
 
@@ -136,8 +124,8 @@ def _places(net: Network, units: Sequence[Unit], odd: set[str]) -> dict[Unit, Pl
 def _key(body: Body, places: Mapping[Unit, Place]) -> Any:
     """What a body does, without numbers and choices."""
     statements = tuple(
-        (one.targets, _masked(one.expression), one.training, one.loop)
-        for one in (*body.forward, None, *body.backward)
+        (one.targets, masked(one.expression), one.training, one.loop)
+        for one in (*body.forward, None, *body.backward.statements)
         if one is not None
     )
     inner = tuple(
@@ -145,95 +133,10 @@ def _key(body: Body, places: Mapping[Unit, Place]) -> Any:
         for unit in body.unit.items
         if isinstance(unit, Unit)
     )
-    gives = tuple(body._locals[value] for value in body.gives)
-    results = tuple(body._locals[value] for value in body.unit.outputs)
-    return (
-        len(body.forward), tuple(body.parameters), tuple(body.arguments), statements, inner, gives, results,
-        body.unit.drops,
-    )  # fmt: skip
-
-
-# ---- statements as text with slots -----------------------------------------------------
-
-
-@cache
-def _signature(kernel: str) -> dict[str, str | None]:
-    """The parameters of a kernel with their defaults as source, None where there is none."""
-    known = kernels().get(kernel)
-    if known is None:
-        return {}
-    statement = ast.parse(known.source).body[0]
-    if not isinstance(statement, ast.FunctionDef):
-        return {}
-    given = statement.args
-    names = [one.arg for one in given.args]
-    defaults: list[ast.expr | None] = [None] * (len(names) - len(given.defaults))
-    pairs = list(zip(names, [*defaults, *given.defaults], strict=True))
-    pairs += [(one.arg, default) for one, default in zip(given.kwonlyargs, given.kw_defaults, strict=True)]
-    return {name: None if default is None else ast.unparse(default) for name, default in pairs}
-
-
-@cache
-def _pieces(text: str, name: str) -> Pieces:
-    """The text, with its numbers as slots; a text that is a literal as a whole is one slot."""
-    if _is_literal(text):
-        return (Slot(name, text),)
-    if not any(map(str.isdigit, text)) or text.count("[") != text.count("]"):  # a part of a list
-        return (text,)
-    made: list[str | Slot] = []
-    end = 0
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        if token.type == tokenize.NUMBER:
-            begin = token.start[1]
-            named = re.search(r"(\w+)=$", text[:begin])
-            made += [text[end:begin], Slot(named[1] if named else name, token.string)]
-            end = token.end[1]
-    return (*made, text[end:])
-
-
-def _is_literal(text: str) -> bool:
-    try:
-        ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return False
-    return True
-
-
-def _parts(expression: Expression) -> tuple[tuple[Pieces, ...], dict[str, Pieces]]:
-    """The pieces of an expression, or of a call's callee and arguments; those that are named apart."""
-    if isinstance(expression, str):
-        return (_pieces(expression, "size"),), {}
-    names = list(_signature(_kernel(expression)))
-    plain: list[Pieces] = [_pieces(expression.callee, "size")]
-    named: dict[str, Pieces] = {}
-    for place, argument in enumerate(expression.arguments):
-        keyword = re.match(r"([A-Za-z_]\w*)=(?!=)", argument)
-        if keyword:
-            named[keyword[1]] = _pieces(argument[keyword.end() :], keyword[1])
-        else:
-            plain.append(_pieces(argument, names[place] if place < len(names) else "value"))
-    return tuple(plain), named
-
-
-def _kernel(call: Call) -> str:
-    return call.callee.rpartition(" ")[2]
-
-
-def _masked(expression: Expression) -> Any:
-    """An expression without what may differ in blocks of one class."""
-    plain, named = _parts(expression)
-    fixed = {
-        name: mask(pieces) for name, pieces in named.items() if name != "inputs" and not _is_slot(pieces)
-    }
-    return (type(expression).__name__, tuple(map(mask, plain)), tuple(sorted(fixed.items())))
-
-
-def mask(pieces: Pieces) -> tuple[str, ...]:
-    return tuple("#" if isinstance(piece, Slot) else piece for piece in pieces)
-
-
-def _is_slot(pieces: Pieces) -> bool:
-    return len(pieces) == 1 and isinstance(pieces[0], Slot)
+    gives = tuple(body.locals[value] for value in body.backward.gives)
+    results = tuple(body.locals[value] for value in body.unit.outputs)
+    ways = (len(body.forward), tuple(body.parameters), tuple(body.backward.arguments))
+    return (*ways, statements, inner, gives, results, body.unit.drops)
 
 
 # ---- parameters ------------------------------------------------------------------------
@@ -276,7 +179,7 @@ def _text(value: Any) -> str:
 def _parametrise(plan: Plan, classes: Classes) -> None:
     """The statements of a class, its parameters, and the arguments of the blocks inside."""
     found = _Parameters(plan)
-    attributes = Names((*ATTRIBUTES, *plan.body._attributes.values()))
+    attributes = Names((*ATTRIBUTES, *plan.body.attributes))
 
     def stored(text: str | Parameter) -> str:
         if isinstance(text, str):
@@ -286,8 +189,12 @@ def _parametrise(plan: Plan, classes: Classes) -> None:
         return f"self.{plan.stored[text.name]}"
 
     remarks = _Remarks()
-    for way, target in (("forward", plan.forward), ("backward", plan.backward)):
-        for row in zip(*[getattr(body, way) for body in plan.bodies], strict=True):
+    ways = (
+        (plan.forward, [body.forward for body in plan.bodies]),
+        (plan.backward, [body.backward.statements for body in plan.bodies]),
+    )
+    for target, written in ways:
+        for row in zip(*written, strict=True):
             expression = _merged([one.expression for one in row], found, stored)
             target.append(replace(row[0], expression=expression, remark=remarks.of([r.remark for r in row])))
     inner = [[unit for unit in body.unit.items if isinstance(unit, Unit)] for body in plan.bodies]
@@ -306,21 +213,21 @@ def _parametrise(plan: Plan, classes: Classes) -> None:
 def _merged(row: Sequence[Expression], found: _Parameters, stored: Any) -> Expression:
     """The expressions of one statement in all blocks as one."""
     first = row[0]
-    parts = [_parts(expression) for expression in row]
-    plain = [_joined(column, found, stored) for column in zip(*[p for p, _ in parts], strict=True)]
+    rows = [parts(expression) for expression in row]
+    plain = [_joined(column, found, stored) for column in zip(*[p for p, _ in rows], strict=True)]
     if isinstance(first, str):
         return plain[0]
     arguments = plain[1:]
-    signature = _signature(_kernel(first))
-    names = dict.fromkeys(name for _, named in parts for name in named)
-    for name in sorted(names, key=lambda n: list(signature).index(n) if n in signature else -1):
-        columns = [named.get(name) for _, named in parts]
+    taken = signature(kernel(first))
+    names = dict.fromkeys(name for _, named in rows for name in named)
+    for name in sorted(names, key=lambda n: list(taken).index(n) if n in taken else -1):
+        columns = [named.get(name) for _, named in rows]
         if name == "inputs":
             arguments.append("inputs=inputs")
             continue
-        default = signature.get(name)
+        default = taken.get(name)
         filled = [(Slot(name, default or "None"),) if pieces is None else pieces for pieces in columns]
-        if all(map(_is_slot, filled)):
+        if all(map(is_slot, filled)):
             texts = tuple(piece.text for pieces in filled for piece in pieces if isinstance(piece, Slot))
             if set(texts) != {default}:
                 arguments.append(f"{name}={stored(found.text(name, texts, default))}")

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 
 from backends.layout import Bracket, lines_of
 from backends.numpy.emit.base import Call
-from backends.numpy.emit.body import Body, Statement
+from backends.numpy.emit.body import Body
+from backends.numpy.emit.network import Statement
 from backends.writer import Writer
 from compiler.graph import Node
 

@@ -12,9 +12,10 @@ from backends.layout import Bracket, lines_of
 from backends.notes import described, flow
 from backends.numpy.emit.base import shown
 from backends.numpy.emit.blocks import write_block, write_inner
-from backends.numpy.emit.body import Body, Network
+from backends.numpy.emit.body import Body
 from backends.numpy.emit.classes import Classes, classes_of
 from backends.numpy.emit.lines import WIDTH, classes_inside, put, reads, write_signature, write_statements
+from backends.numpy.emit.network import Network
 from backends.numpy.include import included, kernels
 from backends.writer import Names, Writer, comment, identifier, literal
 from compiler.graph import Graph, Value
@@ -88,7 +89,7 @@ def _write_header(writer: Writer, graph: Graph, body: Body, protocols: str) -> N
     writer.blank()
     writer.line(f"    model = {class_name(graph)}(weights)  # a mapping from dotted name to array")
     writer.line(
-        f"    {'outputs' if body.single is None else 'y'} = model.forward({', '.join(body.parameters)})"
+        f"    {'outputs' if body.net.single is None else 'y'} = model.forward({', '.join(body.parameters)})"
     )
     writer.line('"""')
     writer.blank()
@@ -211,11 +212,11 @@ def _write_table(writer: Writer, name: str, rows: Sequence[str], brackets: str) 
 
 
 def _write_forward(writer: Writer, graph: Graph, body: Body, training_only: Sequence[str]) -> None:
-    result = "Array" if body.single is not None else "Arrays"
+    result = "Array" if body.net.single is not None else "Arrays"
     options = ("*", "training: bool = False", "keep: bool | None = None")
     write_signature(writer, "forward", [*(f"{p}: Array" for p in body.parameters), *options], result)
     with writer.indent():
-        writer.line(f'"""{"The output" if body.single is not None else "The outputs by name"}.')
+        writer.line(f'"""{"The output" if body.net.single is not None else "The outputs by name"}.')
         writer.blank()
         differs = _differs_in_training(graph, body)
         if differs:
@@ -230,11 +231,11 @@ def _write_forward(writer: Writer, graph: Graph, body: Body, training_only: Sequ
             writer.line("    check_present(w, self.TRAINING_ONLY)")
         writer.blank()
         write_statements(writer, body.forward, "training")
-        if body.single is not None:
-            writer.line(f"return {body.local(body.outputs[body.single])}")
+        if body.net.single is not None:
+            writer.line(f"return {body.local(body.net.outputs[body.net.single])}")
             return
-        rest = {name: body.outputs[name] for name in body.training_outputs}
-        always = {name: value for name, value in body.outputs.items() if name not in rest}
+        rest = {name: body.net.outputs[name] for name in body.net.training_outputs}
+        always = {name: value for name, value in body.net.outputs.items() if name not in rest}
         _write_pairs(writer, "outputs =" if rest else "return", body, always)
         if rest:
             writer.line("if training:")
@@ -255,19 +256,19 @@ def _differs_in_training(graph: Graph, body: Body) -> list[str]:
 
 
 def _write_pairs(writer: Writer, start: str, body: Body, values: Mapping[str, Value]) -> None:
-    pairs = tuple(f"{literal(name)}: {body.local(body.outputs[name])}" for name in values)
+    pairs = tuple(f"{literal(name)}: {body.local(body.net.outputs[name])}" for name in values)
     put(writer, lines_of(f"{start} ", Bracket("{", pairs, "}"), "", 2, width=WIDTH))
 
 
 def _write_backward(writer: Writer, graph: Graph, body: Body) -> None:
-    if body.single is not None:
-        given = body.gradient(body.outputs[body.single])
+    if body.net.single is not None:
+        given = body.backward.of(body.net.outputs[body.net.single])
         taken = f"{given}: Array"
     else:
         taken = "gradients: Mapping[str, Array]"
     write_signature(writer, "backward", [taken, "*", "inputs: bool = True"], "tuple[Arrays, Arrays]")
     with writer.indent():
-        given = "that of the output" if body.single is not None else "those of the outputs, by name"
+        given = "that of the output" if body.net.single is not None else "those of the outputs, by name"
         writer.line(f'"""Gradients of the weights and of the inputs, from {given}.')
         writer.blank()
         writer.line("It goes back through what `forward` kept (`keep`).  Without `inputs` the gradients of")
@@ -278,12 +279,12 @@ def _write_backward(writer: Writer, graph: Graph, body: Body) -> None:
             '    raise ValueError("nothing was kept: call forward with keep=True, or training=True, first")'
         )
         trained = any(weight.trainable for weight in graph.weights.values())
-        if reads(body.backward, "w"):
+        if reads(body.backward.statements, "w"):
             writer.line("w = self.weights")
         writer.line("s = self._saved")
         writer.line("g: Arrays = {}")
         writer.blank()
-        write_statements(writer, body.backward, "s.training")
-        pairs = tuple(f"{literal(name)}: {body.gradient(value)}" for name, value in graph.inputs.items())
+        write_statements(writer, body.backward.statements, "s.training")
+        pairs = tuple(f"{literal(name)}: {body.backward.of(value)}" for name, value in graph.inputs.items())
         start = f"return {'g' if trained else '{}'}, "
         put(writer, lines_of(start, Bracket("{", pairs, "}"), " if inputs else {}", 2, width=WIDTH))
