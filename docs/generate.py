@@ -78,8 +78,8 @@ def generated() -> str:
     for title, name, backend in (
         ("LeNet-5 in PyTorch", "lenet5", "torch"),
         ("LeNet-5 in NumPy", "lenet5", "numpy"),
-        ("VGG-16 in PyTorch", "vgg16", "torch"),
-        ("VGG-16 in NumPy", "vgg16", "numpy"),
+        ("ResNet-18 in PyTorch", "resnet18", "torch"),
+        ("ResNet-18 in NumPy", "resnet18", "numpy"),
     ):
         files = cnnc.generate(cnnc.load(name), backend)
         ((file, text),) = files.items()

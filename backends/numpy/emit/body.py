@@ -10,7 +10,7 @@ from backends.numpy.emit.forward import Forward
 from backends.numpy.emit.kept import Kept
 from backends.numpy.emit.names import attached, named
 from backends.numpy.emit.network import Network
-from backends.numpy.emit.scopes import Item, Run, Unit
+from backends.numpy.emit.scopes import Item, Run, Unit, counted_paths
 from backends.writer import Hole, formatted, literal
 from compiler.graph import Node, Value
 
@@ -77,7 +77,8 @@ class Body:
         """Whether the second does to the result of the first what the first did to its input."""
         a, b = (self.places[unit].body.backward for unit in (first, second))
         return (
-            self.places[first].plan is self.places[second].plan
+            self._stand_together(first.path, second.path)
+            and self.places[first].plan is self.places[second].plan
             and first.training == second.training
             and first.outputs == second.inputs
             and all(len(one.inputs) == len(one.outputs) == 1 for one in (first, second))
@@ -85,6 +86,13 @@ class Body:
             and a.for_inputs == b.for_inputs
             and first.outputs[0].name == ""
         )
+
+    def _stand_together(self, first: str, second: str) -> bool:
+        """Whether they stand in one sequence, or are numbered."""
+        group, _, _ = self.unit.relative(first).rpartition(".")
+        if self.unit.relative(second).rpartition(".")[0] != group:
+            return False
+        return bool(group) or counted_paths([first, second]) is not None
 
     def original(self, value: Value) -> Value:
         """The value itself, or what an `identity` passed on."""

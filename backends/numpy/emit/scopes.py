@@ -16,9 +16,6 @@ from typing import TypeAlias
 from compiler.graph import Graph, Node, Scope, Value
 from compiler.ops.dropout import Dropout
 
-#: How deep blocks may stand in one another: each takes a frame of Python's thousand.
-DEEPEST = 100
-
 
 @dataclass(eq=False)
 class Unit:
@@ -95,9 +92,9 @@ def _collected(graph: Graph, nodes: Sequence[Node], inline: set[str]) -> _Units:
     """The units with their own nodes, and the items of each in order of running."""
     root = Unit(graph.root, "", None)
     within: dict[Node, Unit] = {}
-    stack: list[tuple[Scope, str, Unit, int]] = [(graph.root, "", root, 0)]
+    stack: list[tuple[Scope, str, Unit]] = [(graph.root, "", root)]
     while stack:
-        scope, path, unit, depth = stack.pop()
+        scope, path, unit = stack.pop()
         for member in scope.members:
             if isinstance(member, Node):
                 within[member] = unit
@@ -106,14 +103,11 @@ def _collected(graph: Graph, nodes: Sequence[Node], inline: set[str]) -> _Units:
             inner = ".".join(step for step in steps if step)
             opens = (
                 member.kind == "block"
-                and bool(member.name and member.steps)
-                and member.absolute is None
-                and not member.shared
+                and bool(member.name and member.steps)  # what is shared has no steps of its own
                 and inner not in inline
-                and depth < DEEPEST
             )
             target = Unit(member, inner, unit) if opens else unit
-            stack.append((member, inner, target, depth + opens))
+            stack.append((member, inner, target))
     found: dict[Unit, list[Node]] = {root: []}
     paths: set[str] = set()
     open_units: list[Unit] = []
@@ -122,11 +116,11 @@ def _collected(graph: Graph, nodes: Sequence[Node], inline: set[str]) -> _Units:
         kept = 0
         while kept < min(len(chain), len(open_units)) and chain[kept] is open_units[kept]:
             kept += 1
-        for unit in chain[kept:]:
-            if unit in found or unit.path in paths:  # it was left before, or is applied again
+        for unit in chain[kept:]:  # the nodes of a block follow each other
+            if unit.path in paths:  # inside what is shared, and applied again
                 inline.add(unit.path)
-            found.setdefault(unit, [])
             paths.add(unit.path)
+            found[unit] = []
             (unit.parent or root).items.append(unit)
         open_units = chain
         unit = chain[-1] if chain else root

@@ -1,0 +1,199 @@
+"""The generated file mirrors the spec: a class for each block, shared by its instances."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+import numpy as np
+import pytest
+
+import cnnc
+from backends.numpy.emit.module import class_name, module_source
+from backends.numpy.runnable import generated_class
+from compiler.graph import Graph
+from compiler.load import load
+from spec_lang.source import Source
+from tests.backends.numpy.graphs import inputs_of, weights_of
+from tests.backends.torch.specs import SPECS
+
+
+def written(graph: Graph) -> str:
+    """The file without its kernels."""
+    return module_source(graph).split("# -- kernels", 1)[0]
+
+
+def classes(source: str) -> list[str]:
+    return [node.name for node in ast.parse(source).body if isinstance(node, ast.ClassDef)]
+
+
+def spec(text: str) -> Graph:
+    return load(Source("net.cnn", text))
+
+
+def agree(graph: Graph) -> None:
+    """Results and gradients are those of PyTorch."""
+    xs, ws = inputs_of(graph), weights_of(graph)
+    model, peer = (cnnc.runnable(graph, name, ws, dtype="float64") for name in ("numpy", "torch"))
+    y = model.run(xs)["out"]
+    np.testing.assert_allclose(y, peer.run(xs)["out"], rtol=0, atol=1e-12)
+    ds = {"out": np.random.default_rng(5).standard_normal(y.shape)}
+    mine, theirs = model.gradients(xs, ds), peer.gradients(xs, ds)
+    for name, gradient in {**theirs.weights, **theirs.inputs}.items():
+        got = {**mine.weights, **mine.inputs}[name]
+        np.testing.assert_allclose(got, gradient, rtol=0, atol=1e-11, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("lenet5", ["Lenet5"]),
+        ("resnet18", ["Basic", "BasicDownsample", "Resnet18"]),
+        ("resnet50", ["BottleneckDownsample", "Bottleneck", "Resnet50"]),
+        ("densenet121", ["DenseLayer", "Transition", "Densenet121"]),
+        ("densenet201", ["DenseLayer", "Transition", "Densenet201"]),
+        ("googlenet", ["ConvBN", "Inception", "Googlenet"]),
+    ],
+)
+def test_instances_of_one_structure_share_a_class(name: str, wanted: list[str]) -> None:
+    assert classes(written(load(name))) == wanted
+
+
+def test_a_file_grows_by_a_line_for_a_block_more() -> None:
+    """ResNet-152 has 34 blocks more than ResNet-50; its file is longer by the names of their weights alone."""
+    counts = {}
+    for name in ("resnet50", "resnet152"):
+        graph = load(name)
+        lines = written(graph).splitlines()
+        counts[name] = len(lines) - len(graph.weights)
+        assert counts[name] < 360
+    assert abs(counts["resnet152"] - counts["resnet50"]) <= 4
+
+
+BLOCKS = """block Cell(width, stride = 1, slope = 0.1) {
+    conv(width, 3x3, stride = stride, pad = 1) -> leakyrelu(slope)
+}
+model net {
+    input image: [4, 9, 11]
+    a: Cell(4, slope = 0.2)
+    cells: seq { repeat 3 { Cell(4) } }
+    b: Cell(6, stride = 2) as cut
+    c: Cell(6) -> add(it, cut)
+    output out
+}
+"""
+
+
+def test_arguments_are_named_after_the_parameters_of_the_block() -> None:
+    source = written(spec(BLOCKS))
+    assert classes(source) == ["Cell", "Net"]
+    for line in (
+        "def __init__(self, path: str, slope: float, stride: int = 1) -> None:",
+        'self.a = Cell("a", slope=0.2)',
+        'self.cells = [Cell(f"cells.{i}", slope=0.1) for i in range(3)]',
+        'self.b = Cell("b", slope=0.1, stride=2)',
+        "for block in self.cells:",
+        "for block in reversed(self.cells):",
+    ):
+        assert line in source, source
+
+
+def test_what_differs_between_instances_reaches_each() -> None:
+    """A class that took the numbers of its first instance would compute something else."""
+    agree(spec(BLOCKS))
+
+
+def test_a_run_of_blocks_within_a_block_goes_by_its_path() -> None:
+    graph = spec(
+        """block Cell(n) { conv(n, 1x1) -> relu }
+block Stage(n) { repeat 3 { Cell(n) } }
+model net { input image: [2, 3, 4]
+    a: Stage(2) -> relu -> b: Stage(2)
+    output out }"""
+    )
+    assert '[Cell(f"{path}.cell{i}") for i in range(1, 4)]' in written(graph)
+    agree(graph)
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_gradients_of_inputs_can_be_left_out(name: str) -> None:
+    graph = load(Source(f"{name}.cnn", SPECS[name]))
+    model: Any = generated_class(graph)(weights_of(graph), np.float64)
+    results = model.forward(*inputs_of(graph).values(), keep=True)
+    rng = np.random.default_rng(6)
+    if isinstance(results, dict):
+        ds: Any = {key: rng.standard_normal(y.shape) for key, y in results.items()}
+    else:
+        ds = rng.standard_normal(results.shape)
+    wanted, inputs = model.backward(ds)
+    got, none = model.backward(ds, inputs=False)
+    assert none == {} and set(inputs) == set(graph.inputs)
+    assert set(got) == set(wanted) == {n for n, w in graph.weights.items() if w.trainable and not w.training}
+    for key, gradient in wanted.items():
+        np.testing.assert_array_equal(got[key], gradient, err_msg=key)
+
+
+HEAD = """block Cell(n) {{ conv(n, 3x3, pad = 1) -> relu }}
+block Head(n) {{ conv(n, 1x1) -> relu -> Cell(n) }}
+model net {{
+    input image: [3, 6, 7]
+    {body}
+    output out
+}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "wanted"),
+    [
+        ("a: Head(3) -> b: Head(3)", ["Cell", "Head", "Net"]),
+        # One set of weights in two places has no path of its own for each.
+        ("shared h: Head(3)\n    h -> h", ["Net"]),
+        ("weight gain: [3, 1, 1]\n    multiply(it, gain) -> a: Head(3)", ["Cell", "Head", "Net"]),
+        ('"stem.0": Head(3)\n    "stem.1": Head(3)', ["Cell", "Head", "Net"]),
+    ],
+)
+def test_a_block_that_cannot_be_told_by_its_path_stays_in_the_class_around_it(
+    body: str, wanted: list[str]
+) -> None:
+    graph = spec(HEAD.format(body=body))
+    assert classes(written(graph)) == wanted
+    agree(graph)
+
+
+def test_blocks_of_other_layers_have_classes_of_their_own() -> None:
+    graph = spec(
+        """block Cell(act) { conv(2, 1x1) -> squash: act }
+model net { input image: [2, 3, 4]
+    a: Cell(relu) -> b: Cell(sigmoid)
+    output out }"""
+    )
+    assert classes(written(graph)) == ["Cell", "Cell2", "Net"]
+    agree(graph)
+
+
+def test_blocks_nested_as_deep_as_a_spec_allows() -> None:
+    text = "block Deep(n) { conv(2, 1x1)\n if n > 0 { Deep(n - 1) } }\nmodel net { input x: [2, 3, 3]\n Deep(%d)\n output out }"
+    graph = spec(text % 199)
+    xs, ws = inputs_of(graph), weights_of(graph)
+    y = cnnc.runnable(graph, "numpy", ws, dtype="float64").run(xs)["out"]
+    wanted = xs["x"]
+    for name in [name for name in ws if name.endswith(".weight")]:
+        bias = ws[name.replace("weight", "bias")][:, None, None]
+        wanted = np.einsum("oi,nihw->nohw", ws[name][:, :, 0, 0], wanted) + bias
+    np.testing.assert_allclose(y, wanted, rtol=0, atol=1e-12 * max(1, np.abs(wanted).max()))
+
+
+def test_no_class_takes_the_name_of_another() -> None:
+    """Blocks named as the model, a kernel, or a class that the file needs."""
+    source = """block Conv(n) {{ conv(n, 1x1) }}
+block {name}(n) {{ conv(n, 1x1) -> relu }}
+model net {{ input x: [2, 4, 4]
+    a: {name}(3) -> b: Conv(3)
+    output out }}
+"""
+    for name in ("Net", "Saved", "Part", "Array", "Mapping", "Iterator", "Any"):
+        graph = spec(source.format(name=name))
+        found = classes(module_source(graph))
+        assert len(found) == len(set(found)) and class_name(graph) in found
+        agree(graph)
