@@ -185,6 +185,12 @@ class Numbers:
         seeds = {name: rng.standard_normal(array.shape) for name, array in results.items()}
         mine = one.gradients(inputs, seeds, training=training)
         known = other.gradients(inputs, seeds, training=training)
+        # As the trainer asks for them.
+        whole = seeds if len(graph.with_training.outputs) > 1 else next(iter(seeds.values()))
+        alone, none = one.model.backward(whole, inputs=False)
+        for name, gradient in mine.weights.items():
+            if not np.array_equal(alone.get(name, np.zeros_like(gradient)), gradient, equal_nan=True) or none:
+                self.made.found(f"weights alone in {mode}", f"`{name}`: not what they are beside the inputs'")
         for what, got, wanted in (
             ("inputs", mine.inputs, known.inputs),
             ("weights", mine.weights, known.weights),

@@ -25,10 +25,11 @@ class Forward:
         """The inputs, then a statement for each item, and what is kept of it."""
         statements = self._taken()
         for item in self.body.items:
-            training = item.training and not self.unit.training
             if isinstance(item, Node):
-                statements += self._layer(item, item in self.body.training_only)
+                training = item in self.body.training_only
+                statements += self._layer(item, training)
             else:
+                training = item.training and not self.unit.training
                 statements += self._block(item, training)
             statements += [
                 Statement((self.kept.shapes[value],), f"{self.body.locals[value]}.shape", "", training)

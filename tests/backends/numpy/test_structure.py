@@ -133,6 +133,25 @@ def test_gradients_of_inputs_can_be_left_out(name: str) -> None:
         np.testing.assert_array_equal(got[key], gradient, err_msg=key)
 
 
+def test_a_head_that_is_kept_in_the_graph_goes_back_in_inference_too() -> None:
+    text = """block Cell(n) { conv(n, 1x1) -> concat(it, in) }
+model net { input image: [2, 3, 4]
+    conv(3, 1x1)
+    training { Cell(2)
+        output side }
+    fc: conv(4, 1x1)
+    output out }"""
+    graph = load(Source("net.cnn", text), training=True)
+    assert set(graph.outputs) == {"side", "out"}
+    xs, ws = inputs_of(graph), weights_of(graph)
+    model, peer = (cnnc.runnable(graph, name, ws, dtype="float64") for name in ("numpy", "torch"))
+    ds = {name: np.random.default_rng(5).standard_normal(y.shape) for name, y in model.run(xs).items()}
+    mine, theirs = model.gradients(xs, ds), peer.gradients(xs, ds)
+    for name, gradient in {**theirs.weights, **theirs.inputs}.items():
+        got = {**mine.weights, **mine.inputs}[name]
+        np.testing.assert_allclose(got, gradient, rtol=0, atol=1e-11, err_msg=name)
+
+
 HEAD = """block Cell(n) {{ conv(n, 3x3, pad = 1) -> relu }}
 block Head(n) {{ conv(n, 1x1) -> relu -> Cell(n) }}
 model net {{
