@@ -137,7 +137,7 @@ def test_a_head_that_is_kept_in_the_graph_goes_back_in_inference_too() -> None:
     text = """block Cell(n) { conv(n, 1x1) -> concat(it, in) }
 model net { input image: [2, 3, 4]
     conv(3, 1x1)
-    training { Cell(2)
+    training { relu -> Cell(2)
         output side }
     fc: conv(4, 1x1)
     output out }"""
