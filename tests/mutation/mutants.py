@@ -1,7 +1,7 @@
 """Mutants: a source with one small change, and which of them are any.
 
-A mutant that only changes annotations, documentation or the assertion `strict` of `zip`, or that is no
-Python, is none.
+A mutant that only changes annotations, documentation, the assertion `strict` of `zip`, `__all__`, the order
+of a set's members or `is` to `==`, or that is no Python, is none.
 """
 
 from __future__ import annotations
@@ -86,7 +86,10 @@ class Offsets:
 
 
 class _Meaning(ast.NodeTransformer):
-    """Leaves what runs: no annotations, documentation, or assertions that `zip` makes, nothing for type checkers."""
+    """Leaves what runs: no annotations, documentation, or assertions that `zip` makes, nothing for type checkers.
+
+    What is compared by identity here is equal only to itself: singletons, nodes, values, classes.
+    """
 
     def visit_arg(self, node: ast.arg) -> ast.arg:
         node.annotation = None
@@ -103,6 +106,27 @@ class _Meaning(ast.NodeTransformer):
         self.generic_visit(node)
         if isinstance(node.func, ast.Name) and node.func.id == "zip":  # `strict` only asserts
             node.keywords = [one for one in node.keywords if one.arg != "strict"]
+        if isinstance(node.func, ast.Name) and node.func.id in ("set", "frozenset"):
+            for given in node.args:
+                if isinstance(given, (ast.Tuple, ast.List)):
+                    given.elts.sort(key=ast.dump)
+        return node
+
+    def visit_Set(self, node: ast.Set) -> ast.AST:
+        self.generic_visit(node)
+        node.elts.sort(key=ast.dump)
+        return node
+
+    def visit_Compare(self, node: ast.Compare) -> ast.AST:
+        self.generic_visit(node)
+        same = {ast.Is: ast.Eq, ast.IsNot: ast.NotEq}
+        node.ops = [same.get(type(op), type(op))() for op in node.ops]
+        return node
+
+    def visit_Assign(self, node: ast.Assign) -> ast.AST | None:
+        if [ast.unparse(target) for target in node.targets] == ["__all__"]:  # for `import *` alone
+            return None
+        self.generic_visit(node)
         return node
 
     def visit_If(self, node: ast.If) -> ast.AST | None:

@@ -56,6 +56,24 @@ def test_a_mutant_is_python_that_runs_otherwise(old: str, new: str, yes: bool) -
     assert is_mutant(SOURCE, SOURCE.replace(old, new)) is yes
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "yes"),
+    [
+        ('frozenset(("a", "b"))', 'frozenset(("b", "a"))', False),
+        ('frozenset(("a", "b"))', 'frozenset(("a", "c"))', True),
+        ("{1, 2}", "{2, 1}", False),
+        ("[1, 2]", "[2, 1]", True),
+        ("x is y", "x == y", False),
+        ("x is y", "x is not y", True),
+        ("x < y", "x <= y", True),
+        ('__all__ = ["a"]', '__all__ = ["b"]', False),
+        ('names = ["a"]', 'names = ["b"]', True),
+    ],
+)
+def test_what_makes_no_difference_is_no_mutant(old: str, new: str, yes: bool) -> None:
+    assert is_mutant(f"x = 1\n{old}\n", f"x = 1\n{new}\n") is yes
+
+
 def test_operators_change_calls_and_what_stands_around_them() -> None:
     made = {(e.operator, e.trimmed(SOURCE).shown(SOURCE)) for e in operators.edits("f.py", SOURCE)}
     assert {
