@@ -78,7 +78,6 @@ class Disagreement(Exception):
     """The applications of something shared that cannot be one module."""
 
     def __init__(self, paths: frozenset[str]) -> None:
-        super().__init__(paths)
         self.paths = paths
 
 
