@@ -463,3 +463,47 @@ def test_large_and_deep_graphs_are_written_and_run(body: str) -> None:
     model = TorchBackend().load(made, weights, "float64")
     close(model.run(inputs), wanted)
     assert model.weights().keys() == weights.keys()
+
+
+# ---- names of files and of single members -------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [("small", "small.py"), ("torch", "torch_model.py"), ("typing", "typing_model.py"), ("cnnc", "cnnc_model.py")],
+)
+def test_a_file_hides_no_module_that_others_import(name: str, file: str) -> None:
+    spec = f"model {name} {{ input x: [2, 3, 3]\n conv(2, 1x1) }}"
+    assert list(TorchBackend().generate(text(spec))) == [file]
+
+
+@pytest.mark.parametrize(
+    "label", ["deep.only", "training.x", "x.training", "forward.x", "x.forward", "type", "a.b.c", "0.x", "x.0"]
+)
+def test_a_label_that_stands_alone_names_its_weights(label: str) -> None:
+    """One member of a group, whichever of its steps is a name of PyTorch's or of Python's."""
+    made = text(f'model net {{ input x: [2, 3, 3]\n "{label}": conv(2, 1x1)\n output y }}')
+    weights = initial_weights(made, seed=1)
+    model = generated(made).build_model(weights)
+    assert set(model.state_dict()) == {f"{label}.weight", f"{label}.bias"}
+    x = torch.ones(1, 2, 3, 3)
+    wanted = torch.conv2d(
+        x, torch.as_tensor(weights[f"{label}.weight"]), torch.as_tensor(weights[f"{label}.bias"])
+    )
+    torch.testing.assert_close(model(x), wanted)
+
+
+@pytest.mark.parametrize(
+    ("layer", "checked"),
+    [
+        ("conv(4, 1x1)", False),
+        ("conv(4, 3x3, pad = 1)", False),  # a window fits even an extent of 1
+        ("conv(4, 3x3)", True),
+        ("conv(4, 4x4, pad = 1)", True),
+        ("maxpool(2x2, stride = 2, round = ceil)", False),
+        ("maxpool(3x3, stride = 2, round = ceil)", True),
+    ],
+)
+def test_a_free_size_is_looked_at_where_it_might_not_fit(layer: str, checked: bool) -> None:
+    made = text(f"model net {{ input x: [2, H = 12, W = 12]\n {layer}\n output y }}")
+    assert ("check_fits(" in source_of(made)) is checked, source_of(made)

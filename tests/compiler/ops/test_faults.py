@@ -337,6 +337,16 @@ def test_a_kernel_as_separate_numbers_is_explained(
     assert (caught.value.code, caught.value.help) == ("E314", helps)
 
 
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [("conv", (8, 3, 1.5)), ("conv", (8, 3, True)), ("conv", (8, 3, 3, 3, 3)), ("maxpool", (2, 2.5))],
+)
+def test_other_numbers_than_sizes_are_arguments_too_many(name: str, given: tuple[Any, ...]) -> None:
+    with pytest.raises(Fault) as caught:
+        OPS[name].apply_to([TensorType((3, 9, 9))], [Given(None, n) for n in given])
+    assert caught.value.code == "E314" and "by position" in caught.value.message
+
+
 def test_the_marks_show_which_axes_differ() -> None:
     assert fault("add", (4, 9, 14), (4, 9, 13)).notes == (
         "tensor 1 is [4, 9, >14<]",
