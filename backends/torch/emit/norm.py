@@ -117,14 +117,19 @@ def emit_l2norm(node: Node) -> Form:
 
 @emits(Lrn)
 def emit_lrn(node: Node) -> Form:
-    """PyTorch divides alpha by the size, so `scale = sum` multiplies by it first."""
+    """PyTorch divides alpha by the size, so `scale = sum` multiplies by it first.
+
+    It takes a volume (rank 4) only where its last axes follow each other in memory (2.13), which they need
+    not behind a `layernorm` along the channels.
+    """
     op = node.op
     assert isinstance(op, Lrn)
+    module = "LocalResponseNorm" if node.inputs[0].type.rank > 3 else "nn.LocalResponseNorm"
     made = Arguments().add(op.size, "size", positional=True)
     made.add(op.alpha if op.scale == "mean" else op.alpha * op.size, "alpha", default=1e-4)
     made.add(op.beta, "beta", default=0.75)
     made.add(op.k, "k", default=1.0)
-    return Form(made.layer("nn.LocalResponseNorm"))
+    return Form(made.layer(module))
 
 
 @emits(Scale)

@@ -46,6 +46,13 @@ class ChannelNorm(nn.LayerNorm):
         return super().forward(x.movedim(1, -1)).movedim(-1, 1)
 
 
+class LocalResponseNorm(nn.LocalResponseNorm):
+    """`nn.LocalResponseNorm` for (N, C, D, H, W) too, however it lies in memory."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.contiguous())
+
+
 class BatchNorm(_BatchNorm):
     """`nn.BatchNorm1d`, `2d` and `3d` in one, for inputs of different ranks."""
 

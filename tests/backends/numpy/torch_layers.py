@@ -177,7 +177,8 @@ def channels(v: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
 def lrn(node: Node, xs: list[torch.Tensor], w: Weights, training: bool) -> torch.Tensor:
     op: Any = node.op
     alpha = op.alpha * op.size if op.scale == "sum" else op.alpha
-    return F.local_response_norm(xs[0], op.size, alpha, op.beta, op.k)
+    # It refuses some strides of volumes.
+    return F.local_response_norm(xs[0].contiguous(), op.size, alpha, op.beta, op.k)
 
 
 def fc(node: Node, xs: list[torch.Tensor], w: Weights, training: bool) -> torch.Tensor:
@@ -251,7 +252,7 @@ LAYERS: dict[str, Callable[[Any, list[torch.Tensor], Weights, bool], torch.Tenso
     "logsoftmax": lambda n, xs, w, t: F.log_softmax(xs[0], n.op.axis + 1),
     "flatten": lambda n, xs, w, t: xs[0].flatten(1),
     "reshape": lambda n, xs, w, t: xs[0].reshape(len(xs[0]), *n.op.shape),
-    # PyTorch's lrn refuses some permuted strides, and its batchnorm has wrong gradients for some.
+    # PyTorch's batchnorm has wrong gradients for some permuted strides.
     "permute": lambda n, xs, w, t: xs[0].permute(0, *(i + 1 for i in n.op.order)).contiguous(),
     "select": lambda n, xs, w, t: xs[0].index_select(1, torch.tensor(n.op.channels)),
     "slice": lambda n, xs, w, t: xs[0].narrow(n.op.axis + 1, n.op.start, n.op.stop - n.op.start),
