@@ -78,12 +78,22 @@ def text_of(case: LayerCase) -> str:
     names = feed_names(case)
     lines = ["model example {"]
     for name, feed in zip(names, case.feeds, strict=True):
-        extents = [str(n) for n in feed.shape]
-        if feed.free:
-            spatial = zip(FREE_NAMES[len(extents) - 1], extents[1:], strict=True)
-            extents[1:] = [f"{letter} = {n}" for letter, n in spatial]
-        lines.append(f"    {'weight' if feed.raw else 'input'} {name}: [{', '.join(extents)}]")
-    given = []
+        lines.append(f"    {'weight' if feed.raw else 'input'} {name}: [{extents_of(feed)}]")
+    return "\n".join([*lines, f"    {names[0]} -> {call_of(case)}", "    output y", "}", ""])
+
+
+def extents_of(feed: Feed) -> str:
+    """`4, H = 9, W = 14`."""
+    extents = [str(n) for n in feed.shape]
+    if feed.free:
+        spatial = zip(FREE_NAMES[len(extents) - 1], extents[1:], strict=True)
+        extents[1:] = [f"{letter} = {n}" for letter, n in spatial]
+    return ", ".join(extents)
+
+
+def call_of(case: LayerCase) -> str:
+    """The layer with its arguments."""
+    names, given = feed_names(case), []
     if case.op.arity is None:
         given += ["it", *names[1:]]
     for one in case.op.args():
@@ -92,8 +102,7 @@ def text_of(case: LayerCase) -> str:
         value = case.arguments[one.name]
         shown = names[value] if isinstance(one.kind, Tensor) else _written(value, one.kind)
         given.append(shown if one.positional else f"{one.name} = {shown}")
-    call = case.op.name + (f"({', '.join(given)})" if given else "")
-    return "\n".join([*lines, f"    {names[0]} -> {call}", "    output y", "}", ""])
+    return case.op.name + (f"({', '.join(given)})" if given else "")
 
 
 def feed_names(case: LayerCase) -> tuple[str, ...]:

@@ -145,9 +145,10 @@ def _key(body: Body, places: Mapping[Unit, Place]) -> Any:
 class _Parameters:
     """Finds the text of each slot, making parameters where blocks differ."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, classes: Sequence[Plan]) -> None:
         self.plan = plan
-        self.names = Names(("self", "path", "i", *FILE_NAMES, *kernels(), plan.name))
+        # What the constructor reads beside its parameters.
+        self.names = Names(("self", "path", "i", "range", *(one.name for one in classes)))
         arguments = [body.unit.scope.arguments for body in plan.bodies]
         self.arguments = {
             name: tuple(_text(given.get(name)) for given in arguments) for name in arguments[0]
@@ -178,7 +179,7 @@ def _text(value: Any) -> str:
 
 def _parametrise(plan: Plan, classes: Classes) -> None:
     """The statements of a class, its parameters, and the arguments of the blocks inside."""
-    found = _Parameters(plan)
+    found = _Parameters(plan, classes.plans)
     attributes = Names((*ATTRIBUTES, *plan.body.attributes))
 
     def stored(text: str | Parameter) -> str:

@@ -16,7 +16,7 @@ def emit_dropout(layer: Layer) -> Expression:
         training=Source(layer.body.training),
         classic=True if op.mode == "classic" else None,
         spatial=True if op.spatial else None,
-        path=True if op.mode == "path" else None,
+        drop_path=True if op.mode == "path" else None,
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeAlias
 
-from backends.numpy.emit.base import Call, Expression
+from backends.numpy.emit.base import Call, Expression, shown
 from backends.numpy.include import kernels
 
 
@@ -39,7 +39,7 @@ def signature(name: str) -> dict[str, str | None]:
     defaults: list[ast.expr | None] = [None] * (len(names) - len(given.defaults))
     pairs = list(zip(names, [*defaults, *given.defaults], strict=True))
     pairs += [(one.arg, default) for one, default in zip(given.kwonlyargs, given.kw_defaults, strict=True)]
-    return {name: None if default is None else ast.unparse(default) for name, default in pairs}
+    return {name: None if default is None else shown(ast.literal_eval(default)) for name, default in pairs}
 
 
 @cache

@@ -146,9 +146,13 @@ class Registrations:
         if source.sequential:
             return self._sequential(source)
         arguments = next(self.texts)
-        short = len(arguments) <= 2
+        plan = self.of[source.path]
+        # By position where no default is passed over and each number speaks for itself.
+        first = [p.name for p in plan.parameters[: len(arguments)]]
+        plain = not any(text in ("True", "False") for _, text in arguments)
+        short = len(arguments) <= 2 and plain and [name for name, _ in arguments] == first
         items = tuple(text if short else Named(f"{name}=", text) for name, text in arguments)
-        return Bracket(f"{self.of[source.path].name}(", items, ")")
+        return Bracket(f"{plan.name}(", items, ")")
 
     def _layer(self, node: Node) -> Bracket:
         layer = self.structure.forms[node].layer

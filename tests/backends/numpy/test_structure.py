@@ -216,3 +216,15 @@ model net {{ input x: [2, 4, 4]
         found = classes(module_source(graph))
         assert len(found) == len(set(found)) and class_name(graph) in found
         agree(graph)
+
+
+def test_a_parameter_does_not_hide_a_class_that_its_constructor_makes() -> None:
+    graph = spec(
+        """block inner(n, slope) { conv(n, 1x1) -> leakyrelu(slope) }
+block Cell(Inner, range) { inner(2, Inner) -> inner(3, range) -> conv(2, 1x1) }
+model net { input image: [2, 3, 4]
+    conv(2, 1x1) -> a: Cell(0.1, 0.2) -> b: Cell(0.3, 0.4)
+    output out }"""
+    )
+    assert classes(written(graph)) == ["Inner", "Cell", "Net"]
+    agree(graph)

@@ -85,7 +85,7 @@ class Blocks(Joins):
 
     def new_block(self, sim: Sim, place: Place, inline: bool | None = None) -> Block:
         x = sim.current()
-        name = self.name(self.rng.choice(["Block", "Conv", "Unit_"]))
+        name = self.name(self.rng.choice(["Block", "Stem", "Unit_"]))
         block = Block(name, [], [], self.chance(0.2) if inline is None else inline)
         self.origins[name] = x
         stems = [s for s in ("width", "act", "kernel", "flag", "mode") if self.chance(0.45)]
