@@ -306,9 +306,10 @@ class _Column:
 class _Parameters:
     """Finds the text of each literal, making parameters where instances differ."""
 
-    def __init__(self, plan: Plan, structure: Structure) -> None:
+    def __init__(self, plan: Plan, of: Mapping[str, Plan]) -> None:
         self.plan = plan
-        self.names = Names(("self", *IMPORTED, *helpers()))
+        # What a constructor reads beside its parameters, the classes of inner blocks among it.
+        self.names = Names(("self", *IMPORTED, *helpers(), *(one.name for one in of.values())))
         self.count = len(plan.units)
         shared = set.intersection(*(set(unit.scope.arguments) for unit in plan.units))
         self.arguments: dict[str, tuple[Any, ...]] = {}
@@ -390,7 +391,7 @@ def multiple(base: tuple[Any, ...], values: tuple[Any, ...]) -> str | None:
 
 def _parametrise(plan: Plan, structure: Structure, of: Mapping[str, Plan]) -> None:
     """Texts of all literals of a class, and its parameters."""
-    parameters = _Parameters(plan, structure)
+    parameters = _Parameters(plan, of)
     rows = [list(init_sites(structure, unit.path)) for unit in plan.units]
     for sites in zip(*rows, strict=True):
         first = sites[0]
