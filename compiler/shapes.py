@@ -15,7 +15,7 @@ def cdiv(a: int, b: int) -> int:
     return -(-a // b)
 
 
-def extent(kernel: int, dilation: int = 1) -> int:
+def extent(kernel: int, dilation: int) -> int:
     """What a dilated kernel covers: dilation * (kernel - 1) + 1."""
     return dilation * (kernel - 1) + 1
 

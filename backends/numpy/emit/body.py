@@ -58,8 +58,6 @@ class Body:
         for item in self.unit.items:
             for value in item.inputs:
                 uses[self.original(value)] = uses.get(self.original(value), 0) + 1
-        for value in self.results:
-            uses[value] = uses.get(value, 0) + 1
         found: list[Item] = []
         for item in self.unit.items:
             last = found[-1] if found else None
@@ -84,7 +82,7 @@ class Body:
             and all(len(one.inputs) == len(one.outputs) == 1 for one in (first, second))
             and all(len(one.gives) == 1 and one.rest is None for one in (a, b))
             and a.for_inputs == b.for_inputs
-            and first.outputs[0].name == ""
+            and first.outputs[0].name == ""  # nor a result of its own
         )
 
     def _stand_together(self, first: str, second: str) -> bool:

@@ -7,6 +7,7 @@ after the block's own parameters where these carry the value.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -23,7 +24,7 @@ from backends.writer import Names, pascal
 #: How often blocks that cannot be called as they are may be found before all are written in place.
 _ROUNDS = 8
 #: What a file calls by these names beside its kernels.
-FILE_NAMES = ("Any", "Array", "Arrays", "Iterator", "Mapping", "TypeAlias", "annotations", "np")
+FILE_NAMES = ("Any", "Array", "Arrays", "Iterator", "Mapping", "TypeAlias")
 
 
 @dataclass
@@ -246,7 +247,16 @@ def _joined(column: Sequence[Pieces], found: _Parameters, stored: Any) -> str:
             made += stored(found.text(slots[0].name, tuple(slot.text for slot in slots)))
         else:
             made += str(cells[0])
-    return made
+    return _SLICE.sub(_apart, made)
+
+
+#: One slice between brackets and commas.
+_SLICE = re.compile(r"(?<=[\[ ])[\w.]*(?::[\w.]*)+(?=[\],])")
+
+
+def _apart(found: re.Match[str]) -> str:
+    """A slice as ruff writes it: spaces around the colon where a bound is more than a name or a number."""
+    return found[0].replace(":", " : ").strip() if "." in found[0] else found[0]
 
 
 class _Remarks:

@@ -274,9 +274,6 @@ class _Builder:
 
     def find_sequentials(self) -> None:
         """Which units are `nn.Sequential`; inner ones first, then everybody's modules are placed."""
-        applied: dict[str, int] = {}
-        for unit in self.units:
-            applied[unit.path] = applied.get(unit.path, 0) + 1
         foreign = self._foreign_entries()
         for unit in reversed(self.units):
             unit.sequential = (

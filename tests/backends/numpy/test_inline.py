@@ -35,6 +35,7 @@ PLACES = {
     q -> Two(2) as (s, _)
     concat(p, q, r, s)""",
     "blocks in blocks": """Outer(4) -> b: Outer(4) -> add(it, image)""",
+    "raw weights in a block": """Gate -> Cell(4) -> Gate -> concat(it, image)""",
     "heads": """Cell(4) as t
     training { Cell(3) -> Pass
         output head }
@@ -51,6 +52,8 @@ block Two(n) { conv(n, 1x1) as t
     output one
     t -> tanh -> conv(n, 1x1)
     output two }
+block Gate { weight gate: [4, 1, 1]
+    multiply(it, gate) -> tanh }
 block Outer(n) { Cell(n) -> Pass as t
     Cell(n) -> add(it, t) -> conv(n, 1x1) }
 model net {

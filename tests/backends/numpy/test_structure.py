@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +17,7 @@ from backends.numpy.runnable import generated_class
 from compiler.graph import Graph
 from compiler.load import load
 from spec_lang.source import Source
+from tests import instances
 from tests.backends.numpy.graphs import inputs_of, weights_of
 from tests.backends.torch.specs import SPECS
 
@@ -228,3 +232,52 @@ model net { input image: [2, 3, 4]
     )
     assert classes(written(graph)) == ["Inner", "Cell", "Net"]
     agree(graph)
+
+
+def test_a_block_without_weights_has_a_class_wherever_it_stands() -> None:
+    graph = spec(
+        """block Pass { sigmoid -> avgpool(3x3, stride = 1, pad = 1) }
+block Gate { weight gain: [2, 1, 1]
+    multiply(it, gain) -> tanh }
+model net { input image: [2, 3, 4]
+    Pass -> conv(2, 1x1) -> Pass -> Gate
+    output out }"""
+    )
+    source = written(graph)
+    assert classes(source) == ["Pass", "Gate", "Net"]
+    assert "d_image = self.pass1.backward(d, w, s, g)" in source
+    assert "if inputs:" in source
+    agree(graph)
+
+
+def test_gradients_that_come_together_are_added_one_by_one() -> None:
+    graph = spec(
+        """block Both(n) { conv(n, 1x1) as a
+    conv(n, 1x1) as b
+    concat(a, b) -> conv(n, 1x1) -> add(it, a, b) }
+model net { input image: [2, 3, 4]
+    Both(2) -> Both(2)
+    output out }"""
+    )
+    assert "more, more_2 = concat_backward(" in written(graph)
+    agree(graph)
+
+
+def test_a_value_is_called_as_its_identity_is() -> None:
+    graph = spec(
+        """model net { input image: [2, 3, 4]
+    conv(2, 1x1) -> identity as thing
+    add(thing, image)
+    output out }"""
+    )
+    assert " thing = " in written(graph)
+
+
+def test_files_are_laid_out_as_ruff_does(tmp_path: Path) -> None:
+    graphs = [load(Source(f"{name}.cnn", text)) for name, text in SPECS.items()]
+    graphs += [instances.graph_of(name) for name in instances.GROUPS]
+    for i, graph in enumerate(graphs):
+        (tmp_path / f"file{i}.py").write_text(module_source(graph), encoding="utf-8")
+    command = ["ruff", "format", "--isolated", "--diff", "--line-length", "110", str(tmp_path)]
+    done = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[:3000]
