@@ -37,17 +37,18 @@ def _groups() -> Mapping[str, tuple[Feed, tuple[str, ...]]]:
 GROUPS = _groups()
 
 
-def text_of(name: str) -> str:
-    """The spec of a group."""
+def text_of(name: str, sequences: bool = False) -> str:
+    """The spec of a group: a block for each layer, or with `sequences` a `seq`."""
     feed, calls = GROUPS[name]
     lines = ["block Cell(layer) { made: layer }", "model cells {", f"    input image: [{extents_of(feed)}]"]
     for i, call in enumerate(calls):
-        lines += [f"    image -> scale -> cell{i}: Cell({call})", f"    output y{i}"]
+        one = f"cell{i}: seq {{ scale -> {call} }}" if sequences else f"scale -> cell{i}: Cell({call})"
+        lines += [f"    image -> {one}", f"    output y{i}"]
     return "\n".join([*lines, "}", ""])
 
 
-def graph_of(name: str) -> Graph:
-    return load(Source("cells.cnn", text_of(name)))
+def graph_of(name: str, sequences: bool = False) -> Graph:
+    return load(Source("cells.cnn", text_of(name, sequences)))
 
 
 def inputs_of(graph: Graph) -> dict[str, np.ndarray]:
@@ -82,9 +83,9 @@ def classes(source: str) -> str:
     return "\n".join(shown).strip("\n")
 
 
-def agree(name: str, backend: Backend) -> None:
+def agree(name: str, backend: Backend, sequences: bool = False) -> None:
     """Results and gradients of a group are those of PyTorch's own layers."""
-    graph = graph_of(name)
+    graph = graph_of(name, sequences)
     xs, ws = inputs_of(graph), weights_of(graph)
     inputs = {key: torch.tensor(x, requires_grad=True) for key, x in xs.items()}
     weights = {key: torch.tensor(w, requires_grad=graph.weights[key].trainable) for key, w in ws.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -192,3 +193,10 @@ def test_what_hangs_over_is_what_the_rules_of_pytorch_and_caffe_say(rule: str) -
                     assert (size + 2 * p + more - k) // s + 1 == out
                     if rule == "ceil":
                         assert F.max_pool1d(torch.zeros(1, 1, size), k, s, p, ceil_mode=True).shape[2] == out
+
+
+def test_a_mask_lets_no_infinity_through_and_warns_of_none() -> None:
+    d, mask = np.array([INF, -INF, NAN, 2.0, 3.0]), np.array([False, False, False, True, False])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_array_equal(activation.masked(d, mask), [0, 0, 0, 2, 0])

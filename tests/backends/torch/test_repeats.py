@@ -37,6 +37,10 @@ REPEATED = {
         "s: seq { repeat 3 { conv(4, 1x1) }\n repeat 4 { batchnorm } }",
         "*(nn.BatchNorm2d(4) for _ in range(4)),",
     ),
+    "runs of runs": (
+        "s: seq { repeat 3 { seq { relu\n repeat 5 { conv(4, 3x3, pad = half) } } } }",
+        "*(nn.Conv2d(4, 4, 3, padding=1) for _ in range(5)),",
+    ),
     "growing": (
         "s: seq { for i in 1..6 { Wide(4 + 3 * i) } }",
         "# (N, 7 + 3 * i, 12, 14)\n        self.s = nn.Sequential(*(Wide(4 + 3 * i, 7 + 3 * i) for i in range(5)))",

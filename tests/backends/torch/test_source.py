@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ import torch
 from torch import nn
 
 from backends.torch import TorchBackend
+from backends.torch.emit import source as source_module
 from backends.torch.emit import source_of
 from backends.torch.emit.owned import owned_by_dict, owned_by_module, owned_by_sequential
 from backends.torch.runnable import generated, module
@@ -507,3 +509,118 @@ def test_a_label_that_stands_alone_names_its_weights(label: str) -> None:
 def test_a_free_size_is_looked_at_where_it_might_not_fit(layer: str, checked: bool) -> None:
     made = text(f"model net {{ input x: [2, H = 12, W = 12]\n {layer}\n output y }}")
     assert ("check_fits(" in source_of(made)) is checked, source_of(made)
+
+
+@pytest.mark.parametrize(
+    ("layer", "checked"),
+    [("groupnorm(2)", False), ("groupnorm(4)", True), ("instancenorm", True), ("layernorm(affine = false)", False)],
+)
+def test_a_norm_of_a_free_size_needs_several_numbers(layer: str, checked: bool) -> None:
+    made = text(f"model net {{ input x: [4, H = 12, W = 12]\n {layer}\n output y }}")
+    assert ("check_several(" in source_of(made)) is checked, source_of(made)
+
+
+# ---- what becomes a parameter, a sequence, a name -----------------------------------------
+
+
+def parameters(source: str) -> list[str]:
+    """The constructor of the first class as it is written, without `self`."""
+    (first, *_) = [n for n in ast.parse(source).body if isinstance(n, ast.ClassDef) and n.name != "PaddedConv2d"]
+    (made,) = [n for n in first.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"]
+    return ast.unparse(made.args).split(", ")[1:]
+
+
+@pytest.mark.parametrize(
+    ("block", "instances", "wanted", "inside"),
+    [
+        ("B(width) { conv(4 * width, 1x1) -> conv(3, 1x1) }", ("B(2)", "B(5)"), ["width: int"], "4 * width"),
+        ("B(slope) { leakyrelu(slope) }", ("B(1)", "B(0.5)"), ["slope: float"], "self.slope"),
+        ("B(k) { conv(3, k, pad = half) }", ("B(1)", "B(3)"), ["k: int", "padding: int=0"], "padding=padding"),
+        ("B(p, q) { dropout(p) -> conv(q, 1x1) }", ("B(0.1, 3)", "B(0.2, 3)"), ["p: float"], "nn.Dropout(p)"),
+        ("B(b) { conv(3, 1x1, bias = b) }", ("B(true)", "B(false)"), ["b: bool=True"], "bias=b"),
+    ],
+)
+def test_a_parameter_goes_by_the_name_that_the_block_has_for_it(
+    block: str, instances: tuple[str, str], wanted: list[str], inside: str
+) -> None:
+    first, second = instances
+    made = text(
+        f"block {block}\nmodel net {{ input x: [3, 4, 5]\n relu -> a: {first}\n conv(3, 1x1) -> b: {second}\n"
+        " output y }"
+    )
+    source = source_of(made)
+    assert parameters(source) == wanted and inside in source, source
+    agrees(made)
+
+
+def agrees(made: Graph) -> None:
+    """The file computes what PyTorch's functions compute."""
+    rng = np.random.default_rng(4)
+    weights = {name: rng.uniform(-1, 1, weight.shape) for name, weight in made.weights.items()}
+    xs = {name: torch.tensor(rng.uniform(-1, 1, (2, *v.shape))) for name, v in made.inputs.items()}
+    model = generated(made).build_model(weights).double().eval()
+    model.load_state_dict({name: torch.tensor(array) for name, array in weights.items()}, strict=False)
+    wanted = torch_layers.outputs(made, xs, {name: torch.tensor(w) for name, w in weights.items()})
+    got = model(*xs.values())
+    shown = got if isinstance(got, dict) else {next(iter(wanted)): got}
+    for name, y in wanted.items():
+        torch.testing.assert_close(shown[name], y)
+
+
+@pytest.mark.parametrize(
+    ("body", "sequence"),
+    [
+        ("s: seq { conv(3, 1x1) -> relu }", True),
+        ("s: seq { conv(3, 1x1) as t -> relu -> add(it, t) }", False),
+        ("s: seq { conv(3, 1x1) as t -> relu }\n add(it, t)", False),
+        ("conv(3, 1x1) as t\n s: seq { relu -> add(it, t) }", False),
+        ("weight gain: [3, 1, 1]\n s: seq { relu -> multiply(it, gain) }", False),
+    ],
+)
+def test_a_chain_alone_is_a_sequence(body: str, sequence: bool) -> None:
+    made = text(f"model net {{ input x: [3, 4, 5]\n {body}\n output y }}")
+    assert ("nn.Sequential(" in source_of(made)) is sequence, source_of(made)
+    agrees(made)
+
+
+@pytest.mark.parametrize(("terms", "lines"), [(2, 1), (4, 1), (5, 4)])
+def test_a_long_sum_is_written_a_term_a_line(terms: int, lines: int) -> None:
+    given = ", ".join(["x"] * terms)
+    for join, sign in (("add", " + "), ("multiply", " * "), ("average", " + ")):
+        made = text(f"model net {{ input x: [3, 4, 5]\n {join}({given})\n output y }}")
+        forward = source_of(made).partition("def forward")[2].partition("return")[0]
+        assert sum(sign in line for line in forward.splitlines()) == lines, forward
+        agrees(made)
+
+
+def test_a_local_is_named_by_its_label_and_no_longer_than_a_line_bears() -> None:
+    name = "a_" + "very_" * 8 + "long_name"
+    made = text(
+        f"model net {{ input x: [3, 4, 5]\n conv(3, 1x1) as {name}\n relu -> add(it, {name})\n output y }}"
+    )
+    assert f"        {name[:24]} = " in source_of(made)
+    made = text("model net { input x: [3, 4, 5]\n s: seq { conv(3, 1x1) -> add(x, it) }\n add(it, x)\n output y }")
+    agrees(made)
+
+
+def test_a_model_of_very_many_weights_is_loaded_name_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source_module, "MANY", 1)
+    made = text("model net { input x: [3, 4, 5]\n conv(3, 1x1) -> batchnorm\n output y }")
+    code: dict[str, Any] = {}
+    exec(compile(source_of(made), "<made>", "exec"), code)
+    weights = initial_weights(made, seed=1)
+    state = code["build_model"](weights).state_dict()
+    for name, array in weights.items():
+        np.testing.assert_array_equal(state[name].numpy(), array)
+    with pytest.raises(RuntimeError, match=r"missing or left over: \['conv1.bias'\]"):
+        code["build_model"]({name: array for name, array in weights.items() if name != "conv1.bias"})
+    with pytest.raises(RuntimeError, match=r"conv1.bias is \[4\], not \[3\]"):
+        code["build_model"]({**weights, "conv1.bias": np.zeros(4, np.float32)})
+
+
+def test_helpers_start_as_layers_that_change_nothing() -> None:
+    made = text("model net { input x: [3, 4, 5]\n scale(bias = true) -> l2norm\n output y }")
+    state = generated(made).build_model().state_dict()
+    assert {name: set(value.tolist()) for name, value in state.items()} == {
+        "scale1.weight": {1.0}, "scale1.bias": {0.0}, "l2norm1.weight": {1.0}
+    }  # fmt: skip

@@ -161,6 +161,10 @@ TABLE: tuple[tuple[str, tuple[Any, ...], dict[str, Any], tuple[str, str, str, st
     ("batchnorm", ((),), {}, ("E308", "batchnorm takes [C]", "", "")),
     ("prelu", ((),), {}, ("E308", "prelu takes [C] or more", "", "")),
     ("pad", ((4,),), {"amount": 1}, ("E308", "pad takes [C, W]", "", "")),
+    ("adaptiveavgpool", ((4, 9, 14), (7,)), {"like": Position(1)},
+     ("E308", "`like` is [7], which has 1 axis, and its input [4, 9, 14] has 3", "spatial axes", "")),
+    ("conv", ((2, 3, 5),), {"filters": 4, "kernel": 7, "pad": 1},
+     ("E302", "height (3 - 7 + 2) / 1 + 1 = -1", "its padded input is 5x7", "a kernel that covers at most 5x7")),
     ("adaptiveavgpool", ((4, 9, 14), (4, 9)), {"like": Position(1)},
      ("E308", "`like` is [4, 9], which has 2 axes, and its input [4, 9, 14] has 3", "", "")),
     ("fc", (TensorType((504,), (True,)),), {"features": 3},
@@ -376,3 +380,8 @@ def test_extents_beyond_reason_are_answered_at_once() -> None:
     assert fault("conv", huge, filters=2**31 - 1, kernel=1, groups=2).code == "E304"
     assert fault("conv", TensorType((2**31 - 2, 2)), filters=2**31 - 2, kernel=1, groups=2**30).code == "E304"
     assert fault("groupnorm", TensorType((2**31 - 1,)), groups=2).code == "E304"
+
+
+def test_half_is_no_amount_of_padding_for_the_layer_that_pads() -> None:
+    (found,) = diagnostics("model net { input x: [2, 9, 9]\n pad(half)\n output y }")
+    assert found.code == "E312" and "(begin, end) per axis, not half" in found.message
