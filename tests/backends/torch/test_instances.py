@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from collections.abc import Callable
@@ -41,3 +42,13 @@ def test_files_are_laid_out_as_ruff_does(tmp_path: Path) -> None:
 def test_classes_are_written_as_they_were_read_and_liked(golden: Callable[[str, str], None]) -> None:
     shown = [f"==== {name}\n{classes(source_of(graph_of(name)))}\n" for name in GROUPS]
     golden("torch/instances.txt", "\n".join(shown))
+
+
+def test_sequences_are_written_as_they_were_read_and_liked(golden: Callable[[str, str], None]) -> None:
+    shown = []
+    for name in GROUPS:
+        source = source_of(graph_of(name, sequences=True))
+        made = [one for one in ast.walk(ast.parse(source)) if isinstance(one, ast.Assign)]
+        texts = [ast.unparse(one) for one in made if ast.unparse(one.targets[0]).startswith("self.cell")]
+        shown.append("\n".join([f"==== {name}", *texts, ""]))
+    golden("torch/sequences.txt", "\n".join(shown))

@@ -624,3 +624,70 @@ def test_helpers_start_as_layers_that_change_nothing() -> None:
     assert {name: set(value.tolist()) for name, value in state.items()} == {
         "scale1.weight": {1.0}, "scale1.bias": {0.0}, "l2norm1.weight": {1.0}
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("shape", ["6", "6, 4", "6, 4, 5", "6, 2, 3, 4"])
+def test_spatial_dropout_drops_whole_channels_at_every_rank(shape: str) -> None:
+    made = text(f"model net {{ input x: [{shape}]\n dropout(0.5, spatial = true)\n output y }}")
+    model = generated(made).build_model()
+    x = torch.ones(40, *made.inputs["x"].shape)
+    assert torch.equal(model.eval()(x), x)
+    torch.manual_seed(1)
+    dropped = model.train()(x).reshape(40, 6, -1)
+    assert {(0.0,), (2.0,)} == {tuple(set(row)) for image in dropped.tolist() for row in image}
+    assert dropped[:, :, 0].std() > 0.5
+
+
+@pytest.mark.parametrize(
+    ("shape", "other", "noted"),
+    [
+        ("4", "6", "(N, C)"),
+        ("4, 8", "6, 9", "(N, C, L)"),
+        ("4, 8, 9", "6, 9, 5", "(N, C, H, W)"),
+        ("4, 8, 9, 5", "6, 9, 3, 7", "(N, C, D, H, W)"),
+    ],
+)
+def test_an_extent_that_differs_between_instances_goes_by_a_letter(
+    shape: str, other: str, noted: str
+) -> None:
+    made = text(
+        f"block B {{ relu -> tanh }}\nmodel net {{ input a: [{shape}]\n input b: [{other}]\n"
+        " a -> B\n output y\n b -> B\n output z }"
+    )
+    assert f"# {noted}\n" in source_of(made), source_of(made)
+    agrees(made)
+
+
+@pytest.mark.parametrize(
+    ("rule", "low", "high"),
+    [("zeros", 0, 0), ("ones", 1, 1), ("constant(2.5)", 2.5, 2.5), ("normal(0.1)", -9, 9)],
+)
+def test_a_raw_weight_starts_as_its_rule_says(rule: str, low: float, high: float) -> None:
+    made = text(
+        f"model net {{ input x: [3, 4, 5]\n weight w: [3, 1, 1](init = {rule})\n multiply(x, w)\n output y }}"
+    )
+    start = generated(made).build_model().state_dict()["w"]
+    assert start.shape == (3, 1, 1) and low <= start.min() and start.max() <= high
+    assert (low == high) == bool(start.std() == 0)
+
+
+def test_layers_that_are_alike_are_each_called_by_their_own_name() -> None:
+    made = text("model net { input x: [3, H = 9, W = 9]\n conv(3, 3x3) -> conv(3, 3x3)\n output y }")
+    source = source_of(made)
+    assert 'check_fits(x, "conv1"' in source and 'check_fits(x, "conv2"' in source
+
+
+@pytest.mark.parametrize(
+    ("layer", "checked"),
+    [
+        ("conv(3, 3x3, pad = 1, pad_mode = reflect)", True),
+        ("conv(3, 3x3, pad = [(0, 0), (1, 1)], pad_mode = reflect)", False),  # the height alone is free
+        ("conv(3, 3x3, pad = 1, pad_mode = circular)", False),
+        ("conv(3, 5x5, pad = 2, pad_mode = circular)", True),
+        ("conv(3, 5x5, pad = 2, pad_mode = replicate)", False),
+        ("pad(2, mode = reflect)", True),
+    ],
+)
+def test_a_border_is_looked_at_where_there_might_be_too_little_to_mirror(layer: str, checked: bool) -> None:
+    made = text(f"model net {{ input x: [3, H = 9, 9]\n {layer}\n output y }}")
+    assert ("check_border(" in source_of(made)) is checked, source_of(made)
