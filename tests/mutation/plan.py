@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from itertools import accumulate, zip_longest
 from typing import Any
 
+from compiler.ops import OPS
 from tests.mutation.mutants import Edit
 from tests.mutation.trace import functions
 
 #: So many seconds of tests (as they took when they were traced) are run for a mutant of a line that many tests run.
-MOST = 20.0
+MOST = 60.0
 
 #: With fewer tests than this on a line, the others of the module follow: what is remembered between
 #: tests is run by the first of them alone.
@@ -66,6 +67,9 @@ def chosen_tests(edit: Edit, source: str, included: list[str], traced: Traced) -
         if inside is not None and edit.file in included:
             found.update(traced.lines.get(f"{inside[0]}+{number - inside[1]}", ()))
     ordered = traced.quickest(found)
+    words = [f"[{layer}:" for layer in _layers(source)]
+    own = [test for test in ordered if any(word in test for word in words)]
+    ordered = [*own, *(test for test in ordered if test not in set(own))]
     if inside is not None and len(found) >= FEW and not _decorates(source, line):
         return traced.within(ordered, MOST)
     # At the level of the module or a class, or a decorator: the tests of what stands there come first.
@@ -73,6 +77,18 @@ def chosen_tests(edit: Edit, source: str, included: list[str], traced: Traced) -
     rest = [t for t in traced.quickest(set(traced.seconds)) if t not in found]
     likely = [t for t in rest if any(word in t for word in words)]
     return [*ordered, *likely, *(t for t in rest if t not in set(likely))]
+
+
+def _layers(source: str) -> list[str]:
+    """The layers that a file of emitters is about: those whose classes it imports."""
+    classes = {op.__name__: name for name, op in OPS.items()}
+    return [
+        classes[alias.name]
+        for node in ast.parse(source).body
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("compiler.ops.")
+        for alias in node.names
+        if alias.name in classes
+    ]
 
 
 def _decorates(source: str, line: int) -> bool:
