@@ -1,7 +1,7 @@
 """Mutants: a source with one small change, and which of them are any.
 
 A mutant that only changes annotations, documentation, the assertion `strict` of `zip`, `__all__`, the order
-of a set's members or `is` to `==`, or that is no Python, is none.
+of what something may be `in`, `is` to `==`, or what is remembered (`cache`), or that is no Python, is none.
 """
 
 from __future__ import annotations
@@ -121,6 +121,9 @@ class _Meaning(ast.NodeTransformer):
         self.generic_visit(node)
         same = {ast.Is: ast.Eq, ast.IsNot: ast.NotEq}
         node.ops = [same.get(type(op), type(op))() for op in node.ops]
+        for op, given in zip(node.ops, node.comparators, strict=True):
+            if isinstance(op, (ast.In, ast.NotIn)) and isinstance(given, (ast.Tuple, ast.List)):
+                given.elts.sort(key=ast.dump)
         return node
 
     def visit_Assign(self, node: ast.Assign) -> ast.AST | None:
@@ -137,6 +140,7 @@ class _Meaning(ast.NodeTransformer):
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         node.returns = None
+        node.decorator_list = [one for one in node.decorator_list if ast.unparse(one) != "cache"]
         self.generic_visit(node)
         return self._without_words(node)
 

@@ -31,7 +31,7 @@ OTHERS = {
 
 
 #: Functions whose arguments have no order, or are no values.
-_UNORDERED = ("isinstance", "min", "max", "gcd", "minimum", "maximum")
+_UNORDERED = ("isinstance", "emits", "min", "max", "gcd", "minimum", "maximum")
 
 #: What may be swapped with its neighbour: values, not the names of classes or texts.
 _MEANT = (ast.Name, ast.Attribute, ast.Call, ast.BinOp, ast.Subscript)

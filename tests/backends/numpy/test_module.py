@@ -284,7 +284,7 @@ def test_a_hostile_name_stays_a_name(name: str) -> None:
     assert model.gradients(xs, {name: np.ones(wanted.shape)}).weights.keys() == ws.keys()
 
 
-@pytest.mark.parametrize("name", ["numpy", "random", "typing", "torch", "ast"])
+@pytest.mark.parametrize("name", ["numpy", "random", "typing", "torch", "ast", "onnx", "onnxruntime", "cnnc"])
 def test_a_file_does_not_hide_a_module_that_others_import(name: str) -> None:
     m = Maker(name)
     assert list(NumpyBackend().generate(m.graph(y=m("relu", m.input("image", 3))))) == [f"{name}_model.py"]
