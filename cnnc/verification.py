@@ -254,6 +254,10 @@ def _usable(graph: Graph, wanted: Sequence[str] | None, notes: list[str]) -> lis
                 raise
             notes.append(f"not compared: {error.diagnostics[0].message}")
     if len(names) < 2:
+        if wanted is not None:
+            raise BackendError(Diagnostic(
+                "E615", f"there is nothing to compare: {', '.join(names) or 'no backend'} alone is asked for",
+                help=("name another backend beside it, or none for all that are installed",)))
         raise BackendError(Diagnostic(
             "E615", f"there is nothing to compare: {', '.join(names) or 'no backend'} alone is here",
             notes=tuple(notes), help=('pip install "cnnc[torch,onnx]"',)))

@@ -113,7 +113,7 @@ def receptive_fields(graph: Graph) -> Mapping[Value, Field | None]:
     for node in graph.nodes:
         op, first = node.op, node.inputs[0]
         if op.arity is None:
-            field = _largest([fields.get(value) for value in node.inputs if value.weight is None])
+            field = _joined(node, fields)
         else:
             field = fields.get(first) if first.weight is None else None
         if field is None or op.elementwise:
@@ -131,16 +131,24 @@ def receptive_fields(graph: Graph) -> Mapping[Value, Field | None]:
     return fields
 
 
-def _largest(fields: list[Field | None]) -> Field | None:
-    known = [field for field in dict.fromkeys(fields) if field is not None]
-    if None in fields or len({len(field.size) for field in known}) != 1:
+def _joined(node: Node, fields: Mapping[Value, Field | None]) -> Field | None:
+    """The field behind a join: the largest; the steps are those of what is not stretched along an axis."""
+    values = [value for value in node.inputs if value.weight is None]
+    known = [fields.get(value) for value in values]
+    found = [field for field in dict.fromkeys(known) if field is not None]
+    if None in known or len({len(field.size) for field in found}) != 1:
         return None
-    if len(known) == 1:
-        return known[0]
-    return Field(
-        tuple(map(max, zip(*(field.size for field in known), strict=True))),
-        tuple(map(max, zip(*(field.jump for field in known), strict=True))),
-    )
+    if len(found) == 1:
+        return found[0]
+    jumps = []
+    for axis, extent in enumerate(node.output.type.shape[1:]):
+        steps = [
+            (field.jump[axis], value.type.shape[axis + 1])
+            for field, value in zip(known, values, strict=True)
+            if field is not None
+        ]
+        jumps.append(max([jump for jump, own in steps if own == extent] or [jump for jump, _ in steps]))
+    return Field(tuple(map(max, zip(*(field.size for field in found), strict=True))), tuple(jumps))
 
 
 #: What leaves other axes than it finds.

@@ -14,12 +14,16 @@ from compiler.adapt import Shape
 from compiler.align import align
 from compiler.declare import Declared, show
 from compiler.graph import Graph, Value
-from compiler.ops.base import Op
+from compiler.initial import Initialiser
+from compiler.ops.base import BATCH, Op
 from compiler.ops.checks import by_sizes
 from compiler.summary import Row, Summary, summarise
 from compiler.training import TrainSettings, as_written
 from compiler.weights import Report, match
 from spec_lang.frozen import frozen
+
+#: Longer numbers of a weight are not told one by one.
+_LONG = 60
 
 ADDED, REMOVED, CHANGED, RENAMED = "added", "removed", "changed", "renamed"
 
@@ -151,6 +155,7 @@ class _Item(NamedTuple):
     row: Row
     sources: tuple[tuple[int, int], ...] = ()
     weights: Mapping[str, str] = {}
+    declared: str = ""  # an input as a spec has it
 
 
 class _Side:
@@ -166,8 +171,9 @@ class _Side:
         rows = self.summary.rows
         for value, row in zip(graph.inputs.values(), rows, strict=False):
             makers[id(value)] = (len(self.items), 0)
-            like: Hashable = ("input", value.type.shape, value.type.free)
-            self.items.append(_Item(("input", row.name), "input", 0, (), like, row))
+            declared = _declared(graph, value)
+            like: Hashable = ("input", declared)
+            self.items.append(_Item(("input", row.name), "input", 0, (), like, row, declared=declared))
         for row in rows[len(graph.inputs) : len(rows) - len(full.nodes)]:
             raw[row.name] = len(self.items)
             like = (row.layer, row.shape)
@@ -257,12 +263,24 @@ def _details(item: _Item, to: _Item) -> tuple[Detail, ...]:
         found.append(Detail("output", old.volume, new.volume))
     elif item.inputs != to.inputs:
         found.append(Detail("input", _volumes(item.inputs), _volumes(to.inputs)))
+    elif item.declared != to.declared:
+        found.append(Detail("declared", item.declared, to.declared))
     if old.training != new.training:
         found.append(Detail("training alone", *("yes" if row.training else "no" for row in (old, new))))
     for what, less, more in (("params", old.params, new.params), ("MACs", old.macs, new.macs)):
         if less != more:
             found.append(Detail(what, f"{less:,}", f"{more:,}"))
     return tuple(found)
+
+
+def _declared(graph: Graph, value: Value) -> str:
+    """`[3, H = 224, W = 224]`, and `per image` where it has rows of its own."""
+    names = {place: extent for extent, places in graph.free.items() for place in places}
+    extents = [
+        f"{names[value.name, axis]} = {extent}" if (value.name, axis) in names else str(extent)
+        for axis, extent in enumerate(value.shape)
+    ]
+    return f"[{', '.join(extents)}]{' per image' if value.type.rows != BATCH else ''}"
 
 
 def _volumes(shapes: tuple[tuple[int, ...], ...]) -> str:
@@ -314,8 +332,19 @@ def _model(one: _Side, other: _Side, pairs: Mapping[int, int]) -> tuple[Detail, 
     if starts:
         name, start, new_start = starts[0]
         more = f" and {len(starts) - 1} more" if len(starts) > 1 else ""
-        found.append(Detail(f"init {name}{more}", start.described, new_start.described))
+        found.append(Detail(f"init {name}{more}", *_starts(start, new_start)))
     return tuple(found)
+
+
+def _starts(start: Initialiser, other: Initialiser) -> tuple[str, str]:
+    """How a weight starts, in two texts that differ."""
+    old, new = (
+        f"value = {show(dict(one.arguments)['values'])}" if one.rule == "value" else one.described
+        for one in (start, other)
+    )
+    if start.rule == other.rule == "value" and max(len(old), len(new)) > _LONG:
+        return "its numbers", "other numbers"
+    return (old if len(old) <= _LONG else "its numbers"), (new if len(new) <= _LONG else "its numbers")
 
 
 def _written(step: Declared) -> str:

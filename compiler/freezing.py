@@ -62,7 +62,8 @@ class Pattern:
                 raise BadValue(f"a pattern, and `{path}` stands alone in one; all weights below `{path}` are"
                                f' "{path}.*"')
             if not _PATH.fullmatch(path):
-                raise BadValue(f'a pattern such as "layer1, layer2.0" or "all but fc", not {show(path)}')
+                wrong = show(path or text)
+                raise BadValue(f'a pattern such as "layer1, layer2.0" or "all but fc", not {wrong}')
             if path.split(".").count(ANY) > 1:
                 raise BadValue(f"a pattern with one `{ANY}` in a path, not {show(path)}")
         return Pattern(("all but " if others else "") + ", ".join(paths), paths, others)

@@ -66,9 +66,10 @@ class Usage:
 def usage(graph: Graph, batch: int = 1) -> Usage:
     """The memory that a graph takes for so many images at a time."""
     peak, name = peak_activations(graph, batch)
+    trained = _as_trained(graph)
     every = FLOAT32_BYTES * sum([weight.elements for weight in graph.weights.values()])
     aside = sum([w.elements for w in graph.weights.values() if w.training]) if not graph.training else 0
-    gradients = FLOAT32_BYTES * graph.params
+    gradients = FLOAT32_BYTES * trained.params
     optimizer, copies = optimizer_state(graph)
     return Usage(
         batch,
@@ -78,9 +79,19 @@ def usage(graph: Graph, batch: int = 1) -> Usage:
             gradients,
             optimizer,
             copies * gradients,
-            kept_activations(graph, batch),
+            kept_activations(trained, batch),
         ),
     )
+
+
+def _as_trained(graph: Graph) -> Graph:
+    """The graph with what the `freeze` of its `train` section freezes."""
+    if graph.settings is None or not graph.settings.freeze:
+        return graph
+    from compiler.freezing import frozen_names
+    from compiler.passes.freeze import freeze
+
+    return freeze(graph, frozen_names(graph.weights, graph.settings.freeze))
 
 
 def optimizer_state(graph: Graph) -> tuple[str, int]:

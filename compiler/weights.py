@@ -175,7 +175,13 @@ class Report:
             return near
         if not near:
             return ("`--partial` keeps initial values for what is missing",)
-        rule = rule_between(near[0].split("`")[1], name)
+        found = near[0].split("`")[1]
+        old = self.renamed.get(found)
+        if old is not None:  # rules are about the names of the file
+            (ours, _, last), (theirs, _, wanted) = old.rpartition("."), name.rpartition(".")
+            own = Rule(ours, theirs) if ours and theirs and last == wanted else Rule(old, name)
+            return (f"{near[0]}, made of `{old}`: `--rename {own}` instead of the rule that made it",)
+        rule = rule_between(found, name)
         return near if rule is None else (f"{near[0]}: `--rename {rule}`",)
 
     def _shape_help(self, name: str, options: bool) -> tuple[str, ...]:
@@ -196,12 +202,14 @@ def match(graph: Graph, available: Mapping[str, tuple[Shape, str]], *, training:
         training: whether weights that only training uses must be there too.
         dtype: the type that is wanted, for the list of conversions.
         partial: whether names may be missing and unexpected, as long as one matches.
-        rename: rules for the names of the file, see `compiler.rename`.
+        rename: rules for the names of the file, see `compiler.rename`.  What stands in front of every name
+            of a file of `DataParallel` is taken off, unless a rule says what becomes of it.
         adapt: names of operations, see `compiler.adapt`.
     """
     names = {name: name for name in available}
     stripped = ""
-    if _wrapped(available) and not any(name.startswith(WRAPPER) for name in graph.weights):
+    by_rule = any(f"{rule.old}.".startswith(WRAPPER) for rule in rename)
+    if _wrapped(available) and not by_rule and not any(name.startswith(WRAPPER) for name in graph.weights):
         stripped = WRAPPER
         names = {name.removeprefix(WRAPPER): name for name in available}
     changes = renamed(tuple(names), rename)

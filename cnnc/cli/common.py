@@ -42,7 +42,7 @@ training_option = click.option(
 )
 
 
-def parsed_settings(settings: Sequence[str]) -> dict[str, str]:
+def parsed_settings(settings: Sequence[str], option: str = "--set") -> dict[str, str]:
     """Name -> value as it was written, of `--set name=value`.
 
     Raises `Usage` (E951) for what is not of that form; whether the value is one, and whether
@@ -55,11 +55,13 @@ def parsed_settings(settings: Sequence[str]) -> dict[str, str]:
         if not equals or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or not text:
             raise Usage(
                 Diagnostic(
-                    "E951", f"`--set {setting}` is not of the form name=value", help=("--set classes=10",)
+                    "E951",
+                    f"`{option} {setting}` is not of the form name=value",
+                    help=(f"{option} classes=10",),
                 )
             )
         if name in values:
-            raise Usage(Diagnostic("E951", f"`--set` gives `{name}` twice"))
+            raise Usage(Diagnostic("E951", f"`{option}` gives `{name}` twice"))
         values[name] = text
     return values
 

@@ -54,10 +54,11 @@ def verb(
     common = parsed_settings(settings)
     graphs = []
     known = [set(parameters_of(spec)) if common else set() for spec in (a, b)]
-    for spec, own, has, other in ((a, settings_a, known[0], known[1]), (b, settings_b, known[1], known[0])):
+    own_a, own_b = parsed_settings(settings_a, "--set-a"), parsed_settings(settings_b, "--set-b")
+    for spec, own, has, other in ((a, own_a, known[0], known[1]), (b, own_b, known[1], known[0])):
         # What neither has is handed on, so that it is told as for every other verb.
         given = {name: text for name, text in common.items() if name in has or name not in other}
-        graphs.append(load(spec, settings=given | parsed_settings(own), training=training))
+        graphs.append(load(spec, settings=given | own, training=training))
     made = diff_of(*graphs)
     if as_json:
         out(made.to_json())

@@ -14,8 +14,10 @@ from compiler import cost
 from compiler.declare import Position, Word
 from compiler.graph import Graph, GraphBuilder, Weight
 from compiler.initial import Initialiser
+from compiler.load import load
 from compiler.ops import OPS
 from compiler.ops.base import TensorType
+from spec_lang.source import Source
 from tests.cases import CASES, LayerCase, graph_of
 
 
@@ -305,3 +307,22 @@ def test_a_raw_weight_has_no_field() -> None:
 def test_20_000_nodes_are_no_matter() -> None:
     graph = chain((1, 3, 3), *([("relu", {})] * 20_000))
     assert len(cost.costs(graph)) == 20_000 and graph.memory == 9
+
+
+def test_what_is_stretched_does_not_widen_the_step() -> None:
+    """The gate of a squeeze-and-excite looks at the whole image, and the map keeps its own step."""
+    graph = load(Source("se.cnn", """model se {
+    input image: [3, 32, 32]
+    conv(8, 3x3, pad = half)
+    multiply {
+        branch { identity }
+        branch { globalavgpool -> conv(8, 1x1) -> sigmoid }
+    }
+    conv(8, 3x3, stride = 2, pad = half)
+    output y
+}"""))
+    fields = cost.receptive_fields(graph)
+    found = {node.name: fields[node.output] for node in graph.nodes}
+    assert found["globalavgpool1"] == cost.Field((34, 34), (32, 32))
+    assert found["multiply1"] == cost.Field((34, 34), (1, 1))
+    assert found["conv3"] == cost.Field((36, 36), (2, 2))

@@ -170,3 +170,42 @@ def test_networks_of_many_layers() -> None:
     assert counts(found) == (9_001, 1, 0, 0, 0)
     found = diff(old, load(Source("m.cnn", text.format("conv(1, 1x1)"))))
     assert counts(found)[1:] == (1, 0, 0, 1499)  # whichever of the equal ones is taken to be new
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("[3, 8, 8]", "[3, H = 8, W = 8]", ("[3, 8, 8]", "[3, H = 8, W = 8]")),
+        ("[3, H = 8, W = 8]", "[3, H = 8, 8]", ("[3, H = 8, W = 8]", "[3, H = 8, 8]")),
+        ("[3, H = 8, 8]", "[3, L = 8, 8]", ("[3, H = 8, 8]", "[3, L = 8, 8]")),
+        ("[3, 8, 8]", "[3, 8, 8] per image", ("[3, 8, 8]", "[3, 8, 8] per image")),
+    ],
+)
+def test_an_input_that_takes_other_sizes_is_another_input(old: str, new: str, told: tuple[str, str]) -> None:
+    one, other = (
+        load(Source("m.cnn", f"model m {{\ninput x: {text}\nconv(3, 1x1)\noutput y\n}}")) for text in (old, new)
+    )
+    found = diff(one, other)
+    assert not found.same and counts(found) == (1, 0, 0, 1, 0)
+    assert found.changes[0].details == (Detail("declared", *told),)
+    assert diff(one, one).same and diff(other, other).same
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("value = 1", "value = 2", ("value = 1.0", "value = 2.0")),
+        ("value = 1", "init = ones", ("value = 1.0", "ones")),
+        ("value = [[[1]], [[2]], [[3]]]", "value = [[[1]], [[2]], [[4]]]", None),
+        (f"value = {[[[i / 7]] for i in range(3)]}", f"value = {[[[i / 9]] for i in range(3)]}", None),
+    ],
+)
+def test_numbers_that_a_weight_starts_with_are_told_apart(
+    old: str, new: str, told: tuple[str, str] | None
+) -> None:
+    one, other = (net(f"weight w: [3, 1, 1]({start})", "multiply(x, w)", "output y") for start in (old, new))
+    found = diff(one, other)
+    (detail,) = found.model
+    assert not found.same and detail.what == "init w" and detail.old != detail.new
+    assert max(len(detail.old), len(detail.new)) <= 60
+    assert told is None or (detail.old, detail.new) == told

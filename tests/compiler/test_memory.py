@@ -265,3 +265,21 @@ def test_each_layer_keeps_what_pytorch_keeps(case: LayerCase) -> None:
     graph = behind_a_weight(case)
     kept = sum(size for _, size in saved(graph, 3))
     assert kept == kept_activations(graph, 3) + 9 * masks(graph)
+
+
+def test_what_the_train_section_freezes_needs_no_gradient() -> None:
+    body = """model m {
+    input image: [3, 8, 8]
+    conv1: conv(4, 3x3) -> bn: batchnorm -> relu
+    flatten -> fc: fc(5)
+}
+"""
+    free, frozen = (
+        usage(load(Source("m.cnn", body + section)))
+        for section in ("train m { epochs = 1 }", 'train m { freeze = "all but fc" }')
+    )
+    inside = usage(load(Source("m.cnn", body.replace("3x3", "3x3, frozen = true").replace(
+        "batchnorm", "batchnorm(frozen = true)"))))
+    assert free.training.gradients == 4 * (3 * 4 * 9 + 4 + 8 + 5 * 144 + 5)
+    assert frozen.training.gradients == 4 * (5 * 144 + 5) == frozen.training.state
+    assert frozen.training == inside.training and frozen.inference == free.inference

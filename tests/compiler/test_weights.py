@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from compiler.load import load
+from compiler.rename import Rule
 from compiler.weights import Misfit, match
 from spec_lang.source import Source
 
@@ -112,3 +113,26 @@ def test_a_long_list_is_cut_and_counted():
 def test_an_empty_file_misses_everything_and_is_not_stripped():
     report = match(GRAPH, {})
     assert report.stripped == "" and len(report.missing) + len(report.absent) == len(RIGHT)
+
+
+def _rules(*texts):
+    return tuple(Rule(*text.split("=")) for text in texts)
+
+
+def test_the_help_names_what_a_rule_has_renamed_as_the_file_has_it():
+    """The rules are about the names of the file, not about what other rules make of them."""
+    file = {f"model.{name}": value for name, value in RIGHT.items()}
+    report = match(GRAPH, file, rename=_rules("model.head=top", "model="))
+    helps = [h for d in report.diagnostics(options=True) if d.code == "E510" for h in d.help]
+    assert helps[0] == (
+        "the file has `top.weight`, made of `model.head.weight`: `--rename model.head=head` instead of "
+        "the rule that made it"
+    )
+    assert match(GRAPH, file, rename=_rules("model.head=head", "model=")).fits
+
+
+def test_a_rule_may_say_itself_what_becomes_of_the_wrapper():
+    file = {f"module.{name}": value for name, value in RIGHT.items()}
+    assert match(GRAPH, file).stripped == "module."
+    report = match(GRAPH, file, rename=_rules("module="))
+    assert report.fits and report.stripped == "" and len(report.renamed) == len(RIGHT)

@@ -45,6 +45,8 @@ LINES = {
     # one statement per line
     "conv(3, 3x3) relu": ("E130", 2, 14),
     "relu tanh": ("E130", 2, 6),
+    "input i: [3, 4, 4] conv(3, 3x3)": ("E130", 2, 20),
+    "weight w: [3, 1, 1] conv(3, 3x3)": ("E130", 2, 21),
     "repeat 2 { relu } tanh": ("E130", 2, 19),
     "let a = 3 let b = 4": ("E130", 2, 11),
     "input a: [3] input b: [3]": ("E130", 2, 14),

@@ -186,7 +186,12 @@ def _entry_key(structure: Structure, entry: Entry, of: Mapping[str, Plan]) -> An
 
 def is_listed(weight: Weight) -> bool:
     """Whether a raw weight is written number by number, so that its shape is not said."""
-    return weight.initialiser.rule == "value"
+    return weight.initialiser.rule == "value" and not isinstance(start_of(weight), (int, float))
+
+
+def start_of(weight: Weight) -> Any:
+    """The number or the numbers that a spec gives a raw weight (`value = ...`)."""
+    return dict(weight.initialiser.arguments)["values"]
 
 
 def class_base(unit: Unit) -> str:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from backends.layout import WIDTH, Comprehension
-from backends.torch.emit.classes import Plan, is_listed
+from backends.torch.emit.classes import Plan, is_listed, start_of
 from backends.torch.emit.forms import Bracket, Named
 from backends.torch.emit.notes import Shapes
 from backends.torch.emit.owned import owned_by_dict, owned_by_module
@@ -179,12 +179,14 @@ class Registrations:
             made = f"torch.{rule}({shape})"
         elif rule == "constant":
             made = Bracket("torch.full(", (shape, repr(float(arguments["value"]))), ")")
-        elif rule == "value" and weight.elements > WRITTEN and isinstance(arguments["values"], (tuple, list)):
+        elif rule == "value" and not is_listed(weight):
+            made = Bracket("torch.full(", (shape, repr(float(start_of(weight)))), ")")
+        elif rule == "value" and weight.elements > WRITTEN:
             name = self.constant(weight.name.upper())
-            self.tables.append(packed(name, arguments["values"]))
+            self.tables.append(packed(name, start_of(weight)))
             made = f"torch.tensor({name})"
         elif rule == "value":
-            made = Bracket("torch.tensor(", (_numbers(arguments["values"]),), ")")
+            made = Bracket("torch.tensor(", (_numbers(start_of(weight)),), ")")
         else:
             made = f"torch.randn({shape})"
         return Bracket("nn.Parameter(", (made,), ")") if weight.trainable else made

@@ -691,3 +691,19 @@ def test_layers_that_are_alike_are_each_called_by_their_own_name() -> None:
 def test_a_border_is_looked_at_where_there_might_be_too_little_to_mirror(layer: str, checked: bool) -> None:
     made = text(f"model net {{ input x: [3, H = 9, 9]\n {layer}\n output y }}")
     assert ("check_border(" in source_of(made)) is checked, source_of(made)
+
+
+@pytest.mark.parametrize("trained", ["true", "false"])
+def test_one_number_for_a_raw_weight_fills_its_shape(trained: str) -> None:
+    made = text(
+        "block Gate(v) { weight g: [4, 1, 1](value = v)\n multiply(it, g) }\n"
+        f"model net {{ input x: [3, 4, 5]\n weight k: [4, 1, 1](value = 2, trainable = {trained})\n"
+        " conv(4, 1x1) -> multiply(it, k) -> a: Gate(0.5) -> b: Gate(3)\n output y }"
+    )
+    model = generated(made).build_model()
+    state = model.state_dict()
+    for name, number in (("k", 2), ("a.g", 0.5), ("b.g", 3)):
+        assert state[name].shape == (4, 1, 1) and set(state[name].flatten().tolist()) == {number}
+    assert sum(p.numel() for p in model.parameters()) == made.params
+    generated(made).build_model(initial_weights(made, seed=0))
+    agrees(made)
