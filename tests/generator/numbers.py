@@ -15,7 +15,7 @@ from backends.base import backend
 from backends.numpy.plan import PlannedRunnable
 from backends.numpy.runnable import NumpyRunnable
 from backends.onnx.runnable import OnnxRunnable
-from backends.torch.runnable import TorchRunnable
+from backends.torch.runnable import TorchRunnable, generated
 from cnnc.comparison import compare
 from cnnc.verification import EXACT, SINGLE, another_size, varied_weights
 from compiler.graph import Graph, Node
@@ -127,6 +127,10 @@ class Numbers:
         declared = {name: value.shape for name, value in self.graph.outputs.items()}
         if shapes != declared:
             self.made.found("shapes", f"{shapes} instead of {declared}")
+        fresh = {name: tuple(t.shape) for name, t in generated(self.graph).build_model().state_dict().items()}
+        for name, weight in self.graph.weights.items():
+            if fresh.get(name) != weight.shape:
+                self.made.found("shapes of weights", f"`{name}`: {fresh.get(name)} instead of {weight.shape}")
         self.agree("forward of torch", self.torch.run(self.inputs), self.answer)
         try:
             reference = functional(self.graph, self.weights, self.inputs)
