@@ -26,6 +26,8 @@ PLACES = {
     image -> b: Cell(4) -> multiply(it, t, image)""",
     "without weights": """Pass -> Cell(4) as t
     image -> Pass -> Pass -> concat(it, t) -> Pass""",
+    "a residual block beside a skip": """Cell(4) as t
+    Twice(4) -> add(it, t)""",
     "a run whose middle is wanted": """a: seq { Cell(4) -> Cell(4) as t -> Cell(4) }
     concat(it, t)""",
     "a run that ends in an output": """a: seq { repeat 3 { Cell(4) } } -> output side
@@ -54,6 +56,7 @@ block Two(n) { conv(n, 1x1) as t
     output two }
 block Gate { weight gate: [4, 1, 1]
     multiply(it, gate) -> tanh }
+block Twice(n) { conv(n, 1x1) -> add(it, in) }
 block Outer(n) { Cell(n) -> Pass as t
     Cell(n) -> add(it, t) -> conv(n, 1x1) }
 model net {

@@ -41,6 +41,10 @@ REPEATED = {
         "s: seq { repeat 3 { seq { relu\n repeat 5 { conv(4, 3x3, pad = half) } } } }",
         "*(nn.Conv2d(4, 4, 3, padding=1) for _ in range(5)),",
     ),
+    "kernels that grow": (
+        "s: seq { for k in 2..6 { maxpool(k, stride = 1) } }",
+        "*(nn.MaxPool2d(i, stride=1) for i in range(2, 6))",
+    ),
     "growing": (
         "s: seq { for i in 1..6 { Wide(4 + 3 * i) } }",
         "# (N, 7 + 3 * i, 12, 14)\n        self.s = nn.Sequential(*(Wide(4 + 3 * i, 7 + 3 * i) for i in range(5)))",

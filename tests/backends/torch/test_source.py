@@ -707,3 +707,47 @@ def test_one_number_for_a_raw_weight_fills_its_shape(trained: str) -> None:
     assert sum(p.numel() for p in model.parameters()) == made.params
     generated(made).build_model(initial_weights(made, seed=0))
     agrees(made)
+
+
+@pytest.mark.parametrize(
+    ("layer", "checked"),
+    [
+        ("maxpool(2x2, stride = 3, round = caffe)", True),
+        ("maxpool(2x2, stride = (3, 2), round = caffe)", True),
+        ("maxpool(2x2, stride = (2, 3), round = caffe)", False),  # the height alone is free
+        ("maxpool(2x2, stride = 2, round = caffe)", False),
+        ("maxpool(2x2, stride = 3, round = ceil)", False),
+    ],
+)
+def test_a_window_that_caffe_alone_has_is_looked_for(layer: str, checked: bool) -> None:
+    made = text(f"model net {{ input x: [3, H = 10, 10]\n {layer}\n output y }}")
+    assert ("check_seen(" in source_of(made)) is checked, source_of(made)
+
+
+@pytest.mark.parametrize(
+    ("layer", "other"),
+    [("conv(3, 3x3)", "maxpool(2x2)"), ("conv(3, 3x3, pad = 1, bias = false)", "maxpool(2x2)")],
+)
+def test_a_shared_convolution_is_looked_at_where_it_is_applied(layer: str, other: str) -> None:
+    made = text(
+        f"model net {{ input x: [3, H = 12, W = 12]\n shared c: {layer}\n x -> c -> {other} -> c\n output y }}"
+    )
+    assert source_of(made).count('check_fits(x, "c"') == (0 if "pad" in layer else 2)
+    agrees(made)
+
+
+def test_a_shared_layer_of_vectors_serves_maps_too() -> None:
+    made = text(
+        "model net { input v: [4]\n input x: [4, 5, 6]\n shared f: fc(3, bias = false, axis = channels)\n"
+        " v -> f\n output y\n x -> f\n output z }"
+    )
+    agrees(made)
+
+
+def test_a_type_stands_alone_where_the_line_is_long() -> None:
+    names = [f"{letter * 24}" for letter in "abcd"]
+    body = "\n ".join(f"x -> conv(3, 1x1) as {name}" for name in names)
+    made = text(f"model net {{ input x: [3, 4, 5]\n {body}\n add({', '.join(names)}) as {'e' * 24}\n output z }}")
+    source = source_of(made)
+    assert re.search(r"^ +\w+: Tensor$", source, re.M), source
+    agrees(made)
