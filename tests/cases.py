@@ -510,6 +510,7 @@ SHAPE = (
     case("select", "in another order, one twice", MAP, channels=(3, 0, 1, 3, 2), out=(5, 9, 14)),
     case("select", "ascending by steps of their own", MAP, channels=(0, 2, 3), out=(3, 9, 14)),
     case("select", "every other", MAP, channels=(1, 3), out=(2, 9, 14)),
+    case("select", "the first and the last", MAP, channels=(0, 3), out=(2, 9, 14)),
     case("select", "one", MAP, channels=(2,), out=(1, 9, 14)),
     case("select", "of a vector", (14,), channels=(13, 0, 5), out=(3,)),
     case("select", "free extents", free(4, 9, 14), channels=(3, 1), out=(2, 9, 14), also=((5, 3),)),

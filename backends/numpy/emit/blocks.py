@@ -73,10 +73,7 @@ def _type_of(texts: Sequence[str]) -> str:
             return f"tuple[{', '.join(map(one, value))}]"
         return type(value).__name__ if value is not None else "None"
 
-    found = sorted({one(ast.literal_eval(text)) for text in texts})
-    if "float" in found and "int" in found:
-        found.remove("int")
-    return " | ".join(found)
+    return " | ".join(sorted({one(ast.literal_eval(text)) for text in texts}))
 
 
 def _write_forward(writer: Writer, plan: Plan) -> None:

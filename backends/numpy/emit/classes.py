@@ -152,7 +152,7 @@ class _Parameters:
         self.names = Names(("self", "path", "i", "range", *(one.name for one in classes)))
         arguments = [body.unit.scope.arguments for body in plan.bodies]
         self.arguments = {
-            name: tuple(_text(given.get(name)) for given in arguments) for name in arguments[0]
+            name: _texts([given.get(name) for given in arguments]) for name in arguments[0]
         }
         self.made: list[Parameter] = []
 
@@ -168,6 +168,13 @@ class _Parameters:
         made = Parameter(self.names.fresh(wanted), texts, default if default in texts else None)
         self.made.append(made)
         return made
+
+
+def _texts(values: Sequence[Any]) -> tuple[str, ...]:
+    """A block's argument in all instances; 2 beside 0.5 is 2.0, as the layers have it."""
+    if float in map(type, values):
+        values = [float(value) if type(value) is int else value for value in values]
+    return tuple(map(_text, values))
 
 
 def _text(value: Any) -> str:

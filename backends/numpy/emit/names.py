@@ -11,26 +11,20 @@ from backends.numpy.include import kernels
 from backends.writer import Names
 from compiler.graph import Value
 
-#: Names that the generated methods use for themselves.
+#: Names that `forward` uses for itself; those of `backward` begin with `d_` and meet none.
 RESERVED = (
     "np",
     "self",
     "w",
     "s",
-    "g",
     "x",
-    "d",
-    "more",
     "training",
     "keep",
-    "inputs",
     "outputs",
-    "gradients",
     "weights",
     "saved",
     "generator",
     "block",
-    "Part",
 )
 #: Attributes of the generated classes that are theirs.
 ATTRIBUTES = (

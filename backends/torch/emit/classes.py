@@ -288,10 +288,7 @@ def type_of(values: tuple[Any, ...]) -> str:
             return f"tuple[{', '.join(map(one, value))}]" if value else "tuple[()]"
         return type(value).__name__
 
-    found = sorted({one(value) for value in values}, key=lambda t: (t.startswith("tuple"), t))
-    if "float" in found and "int" in found:
-        found.remove("int")
-    return " | ".join(found)
+    return " | ".join(sorted({one(value) for value in values}, key=lambda t: (t.startswith("tuple"), t)))
 
 
 @dataclass
@@ -321,6 +318,8 @@ class _Parameters:
         for name in plan.unit.scope.arguments:
             values = tuple(unit.scope.arguments.get(name) for unit in plan.units)
             plain = all(type(v) in (int, float, bool) or _is_ints(v) for v in values)
+            if float in map(type, values):  # 2 beside 0.5 is 2.0, as the layers have it
+                values = tuple(float(v) if type(v) is int else v for v in values)
             if name in shared and plain and not all(same(v, values[0]) for v in values):
                 self.arguments[name] = values
         self.made: list[Parameter] = []

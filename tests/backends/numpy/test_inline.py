@@ -28,6 +28,20 @@ PLACES = {
     image -> Pass -> Pass -> concat(it, t) -> Pass""",
     "a residual block beside a skip": """Cell(4) as t
     Twice(4) -> add(it, t)""",
+    "a result that gives its size alone": """Two(4) as (p, q)
+    p -> maxpool(3x3, stride = 1) -> adaptiveavgpool(like = q) -> Cell(3)""",
+    "a run in a head behind": """Cell(4) as t
+    Cell(3) as u
+    t
+    training { a: seq { repeat 3 { Cell(4) } }
+        output head }
+    u -> Cell(2)""",
+    "a block in a head behind": """Cell(4) as t
+    Cell(3) as u
+    t
+    training { Outer(2)
+        output head }
+    u -> Cell(2)""",
     "a run whose middle is wanted": """a: seq { Cell(4) -> Cell(4) as t -> Cell(4) }
     concat(it, t)""",
     "a run that ends in an output": """a: seq { repeat 3 { Cell(4) } } -> output side

@@ -281,3 +281,42 @@ def test_files_are_laid_out_as_ruff_does(tmp_path: Path) -> None:
     command = ["ruff", "format", "--isolated", "--diff", "--line-length", "110", str(tmp_path)]
     done = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[:3000]
+
+
+RESERVED = (
+    "np", "self", "w", "s", "g", "x", "d", "more", "training", "keep", "inputs", "outputs", "gradients",
+    "weights", "saved", "generator", "block", "Part", "Saved", "dtype", "path", "forward", "backward",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RESERVED)
+def test_what_the_methods_use_themselves_is_nobodys_name(name: str) -> None:
+    """As an input, a tensor and a layer, in a block and in the model."""
+    text = """block Inner(n) { conv(n, 1x1) -> tanh }
+block Cell(n) { conv(n, 1x1) as NAME
+    Inner(n) -> Inner(n) -> dropout(0.0) -> add(it, NAME) }
+model net { input NAME: [2, 3, 4]
+    conv(2, 1x1) -> a: Cell(2) -> b: Cell(2) as t
+    "NAME": conv(2, 1x1) -> batchnorm -> multiply(it, t) -> maximum(it, NAME)
+    training { relu
+        output side }
+    output out }"""
+    graph = spec(text.replace("NAME", name))
+    agree(graph)
+    model: Any = generated_class(graph)(weights_of(graph), np.float64)
+    ys = model.forward(*inputs_of(graph).values(), training=True)
+    assert set(ys) == {"out", "side"}
+    assert set(model.backward({key: np.ones_like(y) for key, y in ys.items()})[1]) == {name}
+
+
+def test_a_result_of_training_does_not_hide_the_results() -> None:
+    graph = spec(
+        """model net { input image: [2, 3, 4]
+    conv(2, 1x1) as t
+    training { relu as outputs
+        output side }
+    output out }"""
+    )
+    model: Any = generated_class(graph)(weights_of(graph), np.float64)
+    ys = model.forward(*inputs_of(graph).values(), training=True)
+    np.testing.assert_array_equal(ys["side"], np.maximum(ys["out"], 0))

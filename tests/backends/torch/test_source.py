@@ -535,6 +535,7 @@ def parameters(source: str) -> list[str]:
     [
         ("B(width) { conv(4 * width, 1x1) -> conv(3, 1x1) }", ("B(2)", "B(5)"), ["width: int"], "4 * width"),
         ("B(slope) { leakyrelu(slope) }", ("B(1)", "B(0.5)"), ["slope: float"], "self.slope"),
+        ("B(a) { elu(a) }", ("B(2)", "B(0.5)"), ["a: float"], "self.a"),
         ("B(k) { conv(3, k, pad = half) }", ("B(1)", "B(3)"), ["k: int", "padding: int=0"], "padding=padding"),
         ("B(p, q) { dropout(p) -> conv(q, 1x1) }", ("B(0.1, 3)", "B(0.2, 3)"), ["p: float"], "nn.Dropout(p)"),
         ("B(b) { conv(3, 1x1, bias = b) }", ("B(true)", "B(false)"), ["b: bool=True"], "bias=b"),
