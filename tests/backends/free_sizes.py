@@ -61,29 +61,30 @@ ROWS: dict[str, tuple[tuple[int, int], str]] = {
 EXTENTS = range(1, 11)
 
 
-def graph_at(name: str, size: tuple[int, int], *, free: bool) -> Graph:
-    """The row's model at a size, which is free or a number."""
-    height, width = (f"{axis} = {n}" if free else str(n) for axis, n in zip("HW", size, strict=True))
+def graph_at(name: str, size: tuple[int, int], *, free: str) -> Graph:
+    """The row's model at a size, whose axes (`HW`, `H`, ...) are free or numbers."""
+    height, width = (f"{axis} = {n}" if axis in free else str(n) for axis, n in zip("HW", size, strict=True))
     text = f"model m {{\n    input x: [4, {height}, {width}]\n    {ROWS[name][1]}\n    output y\n}}\n"
     return load(Source("m.cnn", text))
 
 
 def compare(name: str, model_of: Callable[[Graph, Mapping[str, Any]], Callable[[Any], Any]],
-            weights_of: Callable[[Graph], Mapping[str, Any]]) -> None:
+            weights_of: Callable[[Graph], Mapping[str, Any]], free: str = "HW") -> None:
     """Assert that the generated model of a row takes the right sizes and computes the same as fixed ones.
 
     `model_of` gives the generated model of a graph with weights, which maps an array to an array and raises
     ValueError with the path of a layer.
     """
-    graph = graph_at(name, ROWS[name][0], free=True)
+    graph = graph_at(name, ROWS[name][0], free=free)
     weights = weights_of(graph)
     model = model_of(graph, weights)
     rng, taken = np.random.default_rng(0), 0
     height, width = ROWS[name][0]
-    for size in [*((n, width) for n in EXTENTS), *((height, n) for n in EXTENTS)]:
+    sizes = [(n, width) for n in EXTENTS] if "H" in free else []
+    for size in [*sizes, *((height, n) for n in EXTENTS if "W" in free)]:
         x = rng.normal(size=(2, 4, *size))
         try:
-            fixed = graph_at(name, size, free=False)
+            fixed = graph_at(name, size, free="")
         except SpecError:
             try:
                 got = model(x)

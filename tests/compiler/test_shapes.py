@@ -120,6 +120,21 @@ def test_floor_and_ceil_are_those_of_pytorch() -> None:
     assert compared == 2 * len(SMALL) > 800
 
 
+def test_a_last_window_starts_before_the_pads_behind() -> None:
+    """By counting: windows start every stride from the pads in front on; ceil adds one that sticks out."""
+    for size, kernel, stride, _ in SMALL:
+        for begin in range(3):
+            for end in range(3):
+                length = size + begin + end
+                if length < kernel:
+                    continue
+                starts = list(range(0, length - kernel + 1, stride))
+                wanted = starts + [starts[-1] + stride] * (starts[-1] + kernel < length)
+                clipped = [at for at in wanted if at in starts or at < size + begin]
+                assert shapes.ceil_size(size, kernel, stride, begin, end) == len(clipped)
+                assert shapes.caffe_size(size, kernel, stride, begin, end, padded=False) == len(wanted)
+
+
 def test_overhang_lowers_ceil_and_caffe_to_floor() -> None:
     for size, kernel, stride, pad in SMALL:
         for end in {pad, 0, kernel // 2}:

@@ -19,6 +19,7 @@ def model_of(graph: Graph, weights: Mapping[str, Any]) -> Callable[[Any], Any]:
     return forward
 
 
+@pytest.mark.parametrize("free", ["HW", "H", "W"])
 @pytest.mark.parametrize("name", ROWS)
-def test_a_file_takes_the_sizes_that_check_allows(name: str) -> None:
-    compare(name, model_of, weights_of)
+def test_a_file_takes_the_sizes_that_check_allows(name: str, free: str) -> None:
+    compare(name, model_of, weights_of, free)

@@ -472,7 +472,12 @@ def test_large_and_deep_graphs_are_written_and_run(body: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "file"),
-    [("small", "small.py"), ("torch", "torch_model.py"), ("typing", "typing_model.py"), ("cnnc", "cnnc_model.py")],
+    [
+        ("small", "small.py"),
+        ("torch", "torch_model.py"),
+        ("typing", "typing_model.py"),
+        ("cnnc", "cnnc_model.py"),
+    ],
 )
 def test_a_file_hides_no_module_that_others_import(name: str, file: str) -> None:
     spec = f"model {name} {{ input x: [2, 3, 3]\n conv(2, 1x1) }}"
@@ -480,7 +485,8 @@ def test_a_file_hides_no_module_that_others_import(name: str, file: str) -> None
 
 
 @pytest.mark.parametrize(
-    "label", ["deep.only", "training.x", "x.training", "forward.x", "x.forward", "type", "a.b.c", "0.x", "x.0"]
+    "label",
+    ["deep.only", "training.x", "x.training", "forward.x", "x.forward", "type", "a.b.c", "0.x", "x.0"],
 )
 def test_a_label_that_stands_alone_names_its_weights(label: str) -> None:
     """One member of a group, whichever of its steps is a name of PyTorch's or of Python's."""
@@ -513,7 +519,12 @@ def test_a_free_size_is_looked_at_where_it_might_not_fit(layer: str, checked: bo
 
 @pytest.mark.parametrize(
     ("layer", "checked"),
-    [("groupnorm(2)", False), ("groupnorm(4)", True), ("instancenorm", True), ("layernorm(affine = false)", False)],
+    [
+        ("groupnorm(2)", False),
+        ("groupnorm(4)", True),
+        ("instancenorm", True),
+        ("layernorm(affine = false)", False),
+    ],
 )
 def test_a_norm_of_a_free_size_needs_several_numbers(layer: str, checked: bool) -> None:
     made = text(f"model net {{ input x: [4, H = 12, W = 12]\n {layer}\n output y }}")
@@ -524,10 +535,17 @@ def test_a_norm_of_a_free_size_needs_several_numbers(layer: str, checked: bool) 
 
 
 def parameters(source: str) -> list[str]:
-    """The constructor of the first class as it is written, without `self`."""
-    (first, *_) = [n for n in ast.parse(source).body if isinstance(n, ast.ClassDef) and n.name != "PaddedConv2d"]
+    """The parameters of the first class as they are written, without `self`."""
+    (first, *_) = [
+        n for n in ast.parse(source).body if isinstance(n, ast.ClassDef) and n.name != "PaddedConv2d"
+    ]
     (made,) = [n for n in first.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"]
-    return ast.unparse(made.args).split(", ")[1:]
+    plain = made.args.args[1:]
+    given = [None] * (len(plain) - len(made.args.defaults)) + list(made.args.defaults)
+    return [
+        f"{one.arg}: {ast.unparse(one.annotation or one)}" + (f"={ast.unparse(default)}" if default else "")
+        for one, default in zip(plain, given, strict=True)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -536,8 +554,19 @@ def parameters(source: str) -> list[str]:
         ("B(width) { conv(4 * width, 1x1) -> conv(3, 1x1) }", ("B(2)", "B(5)"), ["width: int"], "4 * width"),
         ("B(slope) { leakyrelu(slope) }", ("B(1)", "B(0.5)"), ["slope: float"], "self.slope"),
         ("B(a) { elu(a) }", ("B(2)", "B(0.5)"), ["a: float"], "self.a"),
-        ("B(k) { conv(3, k, pad = half) }", ("B(1)", "B(3)"), ["k: int", "padding: int=0"], "padding=padding"),
+        (
+            "B(k) { conv(3, k, pad = half) }",
+            ("B(1)", "B(3)"),
+            ["k: int", "padding: int=0"],
+            "padding=padding",
+        ),
         ("B(p, q) { dropout(p) -> conv(q, 1x1) }", ("B(0.1, 3)", "B(0.2, 3)"), ["p: float"], "nn.Dropout(p)"),
+        (
+            "B(k) { conv(3, k, pad = half, bias = false) }",
+            ("B(1x3)", "B(3x1)"),
+            ["k: tuple[int, int]", "padding: tuple[int, int]"],
+            "3, k,",
+        ),
         ("B(b) { conv(3, 1x1, bias = b) }", ("B(true)", "B(false)"), ["b: bool=True"], "bias=b"),
     ],
 )
@@ -600,7 +629,9 @@ def test_a_local_is_named_by_its_label_and_no_longer_than_a_line_bears() -> None
         f"model net {{ input x: [3, 4, 5]\n conv(3, 1x1) as {name}\n relu -> add(it, {name})\n output y }}"
     )
     assert f"        {name[:24]} = " in source_of(made)
-    made = text("model net { input x: [3, 4, 5]\n s: seq { conv(3, 1x1) -> add(x, it) }\n add(it, x)\n output y }")
+    made = text(
+        "model net { input x: [3, 4, 5]\n s: seq { conv(3, 1x1) -> add(x, it) }\n add(it, x)\n output y }"
+    )
     agrees(made)
 
 
@@ -748,7 +779,9 @@ def test_a_shared_layer_of_vectors_serves_maps_too() -> None:
 def test_a_type_stands_alone_where_the_line_is_long() -> None:
     names = [f"{letter * 24}" for letter in "abcd"]
     body = "\n ".join(f"x -> conv(3, 1x1) as {name}" for name in names)
-    made = text(f"model net {{ input x: [3, 4, 5]\n {body}\n add({', '.join(names)}) as {'e' * 24}\n output z }}")
+    made = text(
+        f"model net {{ input x: [3, 4, 5]\n {body}\n add({', '.join(names)}) as {'e' * 24}\n output z }}"
+    )
     source = source_of(made)
     assert re.search(r"^ +\w+: Tensor$", source, re.M), source
     agrees(made)
