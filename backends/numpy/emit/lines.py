@@ -85,7 +85,8 @@ def _argument(source: str) -> str | Bracket:
     tree = ast.parse(source, mode="eval").body
     if not isinstance(tree, ast.Tuple) or len(tree.elts) < 2:
         return source
-    return Bracket("(", tuple(ast.get_source_segment(source, one) or "" for one in tree.elts), ")")
+    # Generated source is ASCII, so that columns are characters.
+    return Bracket("(", tuple(source[one.col_offset : one.end_col_offset] for one in tree.elts), ")")
 
 
 def put(writer: Writer, lines: Sequence[str]) -> None:
