@@ -147,9 +147,6 @@ def refusal(node: Node) -> str | None:
                 return "an adaptive pool to a size other than 1 where height or width is free"
     if isinstance(op, AvgPool) and any(free) and op.round in _UP and op.divisor not in ("padded", "valid"):
         return f"`round = {op.round}` with a fixed divisor where height or width is free"
-    if isinstance(op, MaxPool) and any(free) and op.round in _UP:
-        if any(max(pair) >= extent for pair, extent in zip(op.pad, op.kernel, strict=True)):
-            return f"`round = {op.round}` with pads as large as the kernel where height or width is free"
     return None
 
 

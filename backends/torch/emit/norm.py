@@ -22,7 +22,8 @@ def emit_batchnorm(node: Node) -> Form:
     made.add(op.affine, "affine", default=True)
     if op.frozen:
         return Form(made.layer("FrozenBatchNorm", True))
-    return Form(made.layer(f"nn.BatchNorm{max(x.rank - 1, 1)}d", is_frozen(node)))
+    thin = 1 in x.shape[1:] and prod(x.shape[1:]) > 1
+    return Form(made.layer("BatchNorm" if thin else f"nn.BatchNorm{max(x.rank - 1, 1)}d", is_frozen(node)))
 
 
 @emits(BatchNorm, anywhere=True)

@@ -40,11 +40,10 @@ def emit_reshape(node: Node) -> Form:
 
 @emits(Permute)
 def emit_permute(node: Node) -> Form:
-    # Contiguous, since some strides mislead PyTorch: the gradients of batchnorm behind them are wrong (2.13).
     assert isinstance(node.op, Permute)
     order = tuple(axis + 1 for axis in node.op.order)
     made = Arguments().add(order, "order", positional=True)
-    call = f"{{0}}.permute(0, {', '.join(map(str, order))}).contiguous()"
+    call = f"{{0}}.permute(0, {', '.join(map(str, order))})"
     return Form(made.layer("Permute"), call, register=False)
 
 

@@ -25,7 +25,7 @@ class Permute(nn.Module):
         self.order = order
 
     def forward(self, x: Tensor) -> Tensor:
-        return x.permute(0, *self.order).contiguous()
+        return x.permute(0, *self.order)
 
 
 class Select(nn.Module):

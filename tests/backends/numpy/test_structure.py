@@ -215,19 +215,20 @@ model net {{ input x: [2, 4, 4]
     a: {name}(3) -> b: Conv(3)
     output out }}
 """
-    for name in ("Net", "Saved", "Part", "Array", "Mapping", "Iterator", "Any"):
+    for name in ("Net", "Saved", "Part", "Array", "Arrays", "Mapping", "Iterator", "Any", "TypeAlias"):
         graph = spec(source.format(name=name))
         found = classes(module_source(graph))
         assert len(found) == len(set(found)) and class_name(graph) in found
+        assert not {"Any", "Array", "Arrays", "Mapping", "Iterator", "TypeAlias"} & set(found)
         agree(graph)
 
 
 def test_a_parameter_does_not_hide_a_class_that_its_constructor_makes() -> None:
     graph = spec(
         """block inner(n, slope) { conv(n, 1x1) -> leakyrelu(slope) }
-block Cell(Inner, range) { inner(2, Inner) -> inner(3, range) -> conv(2, 1x1) }
+block Cell(Inner, range, path) { inner(2, Inner) -> inner(3, range) -> inner(2, path) -> conv(2, 1x1) }
 model net { input image: [2, 3, 4]
-    conv(2, 1x1) -> a: Cell(0.1, 0.2) -> b: Cell(0.3, 0.4)
+    conv(2, 1x1) -> a: Cell(0.1, 0.2, 0.5) -> b: Cell(0.3, 0.4, 0.6)
     output out }"""
     )
     assert classes(written(graph)) == ["Inner", "Cell", "Net"]
@@ -320,3 +321,54 @@ def test_a_result_of_training_does_not_hide_the_results() -> None:
     model: Any = generated_class(graph)(weights_of(graph), np.float64)
     ys = model.forward(*inputs_of(graph).values(), training=True)
     np.testing.assert_array_equal(ys["side"], np.maximum(ys["out"], 0))
+
+
+@pytest.mark.parametrize("name", ["array", "arrays", "mapping", "iterator", "saved", "part"])
+def test_a_model_is_not_called_as_what_its_file_needs(name: str) -> None:
+    graph = spec(f"model {name} {{ input image: [2, 3, 4]\n conv(2, 1x1)\n output out }}")
+    assert class_name(graph) != name.capitalize()
+    agree(graph)
+
+
+ATTRIBUTES = (
+    "SHAPES", "STATISTICS", "TRAINING_ONLY", "backward", "dtype", "forward", "generator", "path", "weights",
+    "_saved", "__init__", "cell",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ATTRIBUTES)
+def test_a_block_does_not_take_an_attribute_of_its_class(name: str) -> None:
+    graph = spec(
+        """block Inner(n) { conv(n, 1x1) -> batchnorm -> dropout(0.0) }
+block Cell(n) { "NAME": Inner(n) -> relu -> "x.NAME": Inner(n) }
+model net { input image: [2, 3, 4]
+    conv(2, 1x1) -> "NAME": Cell(2) -> b: Cell(2) as t
+    training { c: Cell(2)
+        output side }
+    t
+    output out }""".replace("NAME", name)
+    )
+    agree(graph)
+    model: Any = generated_class(graph)(weights_of(graph), np.float64)
+    ys = model.forward(*inputs_of(graph).values(), training=True)
+    weights, _ = model.backward({key: np.ones_like(y) for key, y in ys.items()})
+    assert set(weights) == {key for key, weight in graph.weights.items() if weight.trainable}
+
+
+def test_a_model_of_blocks_without_weights_hands_none_on() -> None:
+    graph = spec("block Pass { sigmoid }\nmodel net { input image: [2, 3, 4]\n Pass -> tanh -> Pass\n output out }")
+    agree(graph)
+
+
+def test_a_remark_says_where_an_extent_is_free() -> None:
+    graph = spec(
+        """block Cell(n) { relu -> tanh }
+model net { input image: [2, H = 6, 4]
+    input other: [2, 5, 4]
+    image -> scale -> a: Cell(3)
+    output y
+    other -> scale -> b: Cell(3)
+    output z }"""
+    )
+    source = written(graph)
+    assert classes(source) == ["Cell", "Net"] and "# [N, 2, ~H, 4]" in source

@@ -140,8 +140,9 @@ def sizes(node: Node, xs: list[torch.Tensor]) -> tuple[int, ...]:
 
 def batchnorm(node: Node, xs: list[torch.Tensor], w: Weights, training: bool) -> torch.Tensor:
     op: Any = node.op
-    return F.batch_norm(
-        xs[0],
+    # Its gradients are wrong (2.13) for some strides of what has extents of 1: all in the order of the axes.
+    y = F.batch_norm(
+        xs[0].flatten().view_as(xs[0]),
         w["running_mean"],
         w["running_var"],
         w.get("weight"),
@@ -150,6 +151,7 @@ def batchnorm(node: Node, xs: list[torch.Tensor], w: Weights, training: bool) ->
         op.momentum,
         op.eps,
     )
+    return y.flatten().view_as(y)
 
 
 def groupnorm(node: Node, xs: list[torch.Tensor], w: Weights, training: bool) -> torch.Tensor:
@@ -252,8 +254,7 @@ LAYERS: dict[str, Callable[[Any, list[torch.Tensor], Weights, bool], torch.Tenso
     "logsoftmax": lambda n, xs, w, t: F.log_softmax(xs[0], n.op.axis + 1),
     "flatten": lambda n, xs, w, t: xs[0].flatten(1),
     "reshape": lambda n, xs, w, t: xs[0].reshape(len(xs[0]), *n.op.shape),
-    # PyTorch's batchnorm has wrong gradients for some permuted strides.
-    "permute": lambda n, xs, w, t: xs[0].permute(0, *(i + 1 for i in n.op.order)).contiguous(),
+    "permute": lambda n, xs, w, t: xs[0].permute(0, *(i + 1 for i in n.op.order)),
     "select": lambda n, xs, w, t: xs[0].index_select(1, torch.tensor(n.op.channels)),
     "slice": lambda n, xs, w, t: xs[0].narrow(n.op.axis + 1, n.op.start, n.op.stop - n.op.start),
     "reduce": reduce,

@@ -390,7 +390,7 @@ class Layers(nn.Module):
         x = x + 0.5  # (N, 4, 9, 14)
         x = x[:, [3, 1, 0, 1]]  # (N, 4, 9, 14)
         x = x[:, :, :, 2:13]  # (N, 4, 9, 11)
-        x = x.permute(0, 2, 3, 1).contiguous()  # (N, 9, 11, 4)
+        x = x.permute(0, 2, 3, 1)  # (N, 9, 11, 4)
         x = F.pad(x, (0, 3, 1, 2), mode="replicate")  # (N, 9, 14, 7)
         moved = x.amax(dim=2)  # (N, 9, 7)
         x = map_[:, 0:3:2]  # (N, 2, 9, 14)

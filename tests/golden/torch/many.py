@@ -172,7 +172,7 @@ class Many(nn.Module):
         x = (maximum1 + a) / 2  # (N, 4, 5, 6)
         x = self.nested(x)  # (N, 7)
         x = x.reshape(x.shape[0], 7, 1)  # (N, 7, 1)
-        x = x.permute(0, 2, 1).contiguous()  # (N, 1, 7)
+        x = x.permute(0, 2, 1)  # (N, 1, 7)
         x = x.mean(dim=2)  # (N, 1)
         return x
 

@@ -17,11 +17,22 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 
+def plain(x: Tensor) -> Tensor:
+    """The same numbers, which lie in memory in the order of their axes, and so do their gradients."""
+    return x.flatten().view_as(x)
+
+
 class BatchNorm(_BatchNorm):
-    """`nn.BatchNorm1d`, `2d` and `3d` in one, for inputs of different ranks."""
+    """`nn.BatchNorm1d`, `2d` and `3d` in one, for inputs of different ranks, and of extents of 1.
+
+    For those, PyTorch's own (2.13) have wrong gradients where they come in another order of axes.
+    """
 
     def _check_input_dim(self, x: Tensor) -> None:
         pass
+
+    def forward(self, x: Tensor) -> Tensor:
+        return plain(super().forward(plain(x)))
 
 
 class ChannelLinear(nn.Linear):
