@@ -132,6 +132,7 @@ def test_a_last_window_starts_before_the_pads_behind() -> None:
                 wanted = starts + [starts[-1] + stride] * (starts[-1] + kernel < length)
                 clipped = [at for at in wanted if at in starts or at < size + begin]
                 assert shapes.ceil_size(size, kernel, stride, begin, end) == len(clipped)
+                assert shapes.caffe_size(size, kernel, stride, begin, end, padded=True) == len(clipped)
                 assert shapes.caffe_size(size, kernel, stride, begin, end, padded=False) == len(wanted)
 
 
