@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.mutation import operators, tool
-from tests.mutation.known import Known, known
+from tests.mutation.known import SURVIVOR, Known, known
 from tests.mutation.modules import COPIED, MODULES, Module, copied, files, included, module_of, own_tests
 from tests.mutation.mutants import Edit, is_mutant
 from tests.mutation.plan import Traced, chosen_tests
@@ -213,10 +213,9 @@ def report(rows: list[dict[str, Any]], table: Known, snapshot: Snapshot) -> int:
     for row in survived:
         edit = Edit(row["file"], row["operator"], row["start"], row["end"], row["text"])
         reason = table.reason(edit, snapshot.source(edit.file))
-        equivalent += reason is not None
-        print(
-            f"  {'equivalent' if reason else 'survived  '} {row['shown']}" + (f": {reason}" if reason else "")
-        )
+        alike = reason is not None and not reason.startswith(SURVIVOR)
+        equivalent += alike
+        print(f"  {'equivalent' if alike else 'survived  '} {row['shown']}" + (f": {reason}" if reason else ""))
     for module in MODULES:
         own = [row for row in rows if module_of(row["file"], snapshot.root) is module]
         if own:

@@ -12,6 +12,9 @@ from pathlib import Path
 
 from tests.mutation.mutants import Edit
 
+#: How the reason of a mutant begins that a test could catch.
+SURVIVOR = "survivor:"
+
 TABLE = Path(__file__).parent / "survivors.toml"
 
 
