@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from backends.numpy.emit import EMITTERS
 from backends.numpy.emit.base import Call, Expression, Layer
 from backends.numpy.emit.names import RESERVED
-from backends.numpy.emit.network import Statement, after, shape_remark
+from backends.numpy.emit.network import Statement, after, common_remark, shape_remark
 from backends.numpy.emit.scopes import Run, Unit
 from backends.numpy.include import kernels
 from backends.writer import Names, literal
@@ -93,7 +93,7 @@ class Backward:
                 sums.append(Statement((place,), f"{place} + {more}", "", training, alone))
             self._given.add(target)
         values = [t for t in targets if isinstance(t, Value)]
-        remark = shape_remark(values[0].type) if values and values[0].weight is None else ""
+        remark = common_remark(v.type for v in values) if values and values[0].weight is None else ""
         if str(gradients) != places[0] or len(places) > 1:
             self._pending.append(
                 (Statement(tuple(places), gradients, remark, training, inputs), "d" in places)
@@ -177,6 +177,7 @@ class Backward:
         missing = not all(value in self._given for value in item.outputs)
         if missing or (not first.for_inputs and any(map(self.net.is_for_inputs, item.outputs))):
             self.body.odd.update(unit.path for unit in units)
+            self._given.update(item.inputs)
             return
         given = ["weights" if self.body.in_block else "w", "saved" if self.body.in_block else "s"]
         given.append("gradients" if self.body.in_block else "g")
@@ -190,11 +191,12 @@ class Backward:
             added = value in self._given or (training and self._outlives(value))
             if added and (first.times(value) > 1 or late):
                 self.body.odd.update(unit.path for unit in units)
+                self._given.update(item.inputs)
                 return
         if isinstance(item, Run):
             value = first.gives[0]
-            called = Call("block.backward", ("", *given))
-            remark = shape_remark(value.type)
+            called = Call(f"{self.body.loop(item)}.backward", ("", *given))
+            remark = common_remark(unit.inputs[0].type for unit in units)
             self._give_looped(item, value, place[0], called, remark, training, first.for_inputs)
             return
         called = Call(f"self.{self.body.attribute(item)}.backward", (*place, *given))
@@ -219,7 +221,7 @@ class Backward:
                 places.append(more)
                 sums.append(Statement((place,), f"{place} + {more}", "", training, inner.for_inputs))
             self._given.add(value)
-        remark = shape_remark(inner.gives[0].type) if inner.gives else ""
+        remark = common_remark(value.type for value in inner.gives)
         call = Statement(tuple(places), expression, remark, training, inner.for_inputs)
         self._pending.append((call, "d" in places))
         self._pending.extend((one, "d" in places) for one in sums)
@@ -235,7 +237,7 @@ class Backward:
         if start != flowing:
             self._pending.append((Statement((flowing,), start, "", training, inputs), True))
         call = replace(called, arguments=(flowing, *called.arguments[1:]))
-        loop = f"for block in reversed(self.{self.body.attribute(run)}):"
+        loop = f"for {self.body.loop(run)} in reversed(self.{self.body.attribute(run)}):"
         self._pending.append((Statement((flowing,), call, remark, training, inputs, loop), True))
         if flowing != target:
             self._pending.append((Statement((target,), f"{target} + {flowing}", "", training, inputs), True))

@@ -105,12 +105,17 @@ def _write_backward(writer: Writer, plan: Plan) -> None:
         else:
             write_statements(writer, plan.backward[:rest], "saved.training")
             writer.line("if not inputs:")
-            writer.line("    return None")
+            writer.line("    return " + ", ".join(["None"] * len(gives)))
             write_statements(writer, plan.backward[rest:], "saved.training")
         if gives:
             writer.line(f"return {', '.join(gives)}")
         elif not plan.backward:
             writer.line("return None")
+
+
+def uses_parts(plan: Plan) -> bool:
+    """Whether the class reads or keeps anything under its path."""
+    return any(reads((*plan.forward, *plan.backward), name) for name in "wsg")
 
 
 def _arrays(count: int) -> str:

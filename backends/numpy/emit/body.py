@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from backends.numpy.emit.backward import Backward
 from backends.numpy.emit.forward import Forward
@@ -38,8 +38,9 @@ class Body:
         self.results = unit.outputs if self.in_block else list(net.outputs.values())
         self.items = self._with_runs()
         self._maker = {value: item for item in self.items for value in item.outputs}
-        self.locals, self.chained = named(net, unit, self.items)
         self._attributes = attached(unit, self.items)
+        self._loops = self._loop_names()
+        self.locals, self.chained = named(net, unit, self.items, self._loops.values())
         self.parameters = [self.locals[value] for value in self.inputs]
         self._write(frozenset())
         if self.in_block:
@@ -58,6 +59,8 @@ class Body:
         for item in self.unit.items:
             for value in item.inputs:
                 uses[self.original(value)] = uses.get(self.original(value), 0) + 1
+        for value in self.results:
+            uses[value] = uses.get(value, 0) + 1
         found: list[Item] = []
         for item in self.unit.items:
             last = found[-1] if found else None
@@ -70,6 +73,21 @@ class Body:
                     continue
             found.append(item)
         return found
+
+    def _loop_names(self) -> dict[Run, str]:
+        """The variable that runs over each list of blocks: one for each class, so that it has one type."""
+        first: Any = None
+        found: dict[Run, str] = {}
+        for item in self.items:
+            if isinstance(item, Run):
+                plan = self.places[item.units[0]].plan
+                first = first or plan
+                found[item] = "block" if plan is first else f"block_of_{self._attributes[item]}"
+        return found
+
+    def loop(self, run: Run) -> str:
+        """The variable that runs over a list of blocks."""
+        return self._loops[run]
 
     def _follows(self, first: Unit, second: Unit) -> bool:
         """Whether the second does to the result of the first what the first did to its input."""
@@ -118,7 +136,7 @@ class Body:
         if maker is not None:
             return self.unit.relative(self.net.producer[value].name)
         if self.in_block:
-            return self.locals[value]
+            return f"{self.locals[value]} in"  # as no layer can be called
         return next(n for n, v in self.graph.inputs.items() if v is value)
 
     def in_training(self, value: Value) -> bool:

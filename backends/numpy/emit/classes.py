@@ -22,7 +22,7 @@ from backends.numpy.include import kernels
 from backends.writer import Names, pascal
 
 #: How often blocks that cannot be called as they are may be found before all are written in place.
-_ROUNDS = 8
+_ROUNDS = 50
 #: What a file calls by these names beside its kernels.
 FILE_NAMES = ("Any", "Array", "Arrays", "Iterator", "Mapping", "TypeAlias")
 
@@ -88,6 +88,7 @@ def classes_of(net: Network, model: str) -> Classes:
     """The classes of a network; `model` is the name of its own."""
     inline: set[str] = set()
     for _ in range(_ROUNDS):
+        net.begin()
         units = net.units(inline)
         odd: set[str] = set()
         places = _places(net, units, odd)
@@ -96,6 +97,7 @@ def classes_of(net: Network, model: str) -> Classes:
             break
         inline |= odd
     else:
+        net.begin()
         inline |= {unit.path for unit in net.units(set())}
         (unit,), places = net.units(inline), {}
         body = Body(net, unit, places, set())
@@ -165,7 +167,8 @@ class _Parameters:
                 one.default = one.default or (default if default in texts else None)
                 return one
         wanted = next((own for own, given in self.arguments.items() if given == texts), name)
-        made = Parameter(self.names.fresh(wanted), texts, default if default in texts else None)
+        own = self.names.fresh(wanted.lstrip("_") or name)  # two of them in front mean something to Python
+        made = Parameter(own, texts, default if default in texts else None)
         self.made.append(made)
         return made
 

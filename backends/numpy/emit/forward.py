@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from backends.numpy.emit import EMITTERS
 from backends.numpy.emit.base import Call, Layer
-from backends.numpy.emit.network import Statement, shape_remark
+from backends.numpy.emit.network import Statement, common_remark, shape_remark
 from backends.numpy.emit.scopes import Run, Unit
 from backends.writer import literal
 from compiler.graph import Node, Value
@@ -84,11 +84,13 @@ class Forward:
             given.append(self.body.generator)
         incoming = [self.body.local(value) for value in item.inputs]
         outgoing = item.outputs
-        remark = shape_remark(outgoing[0].type)
+        made = [unit.outputs[0] for unit in units] if isinstance(item, Run) else outgoing
+        remark = common_remark(value.type for value in made)
         if isinstance(item, Run):
             flowing = self.body.locals[outgoing[0]]
-            called = Call("block.forward", (flowing, *given))
-            loop = f"for block in self.{self.body.attribute(item)}:"
+            block = self.body.loop(item)
+            called = Call(f"{block}.forward", (flowing, *given))
+            loop = f"for {block} in self.{self.body.attribute(item)}:"
             before = [Statement((flowing,), incoming[0], "", training)] if flowing != incoming[0] else []
             statements = [*before, Statement((flowing,), called, remark, training, loop=loop)]
             targets = outgoing

@@ -11,9 +11,9 @@ from importlib.metadata import PackageNotFoundError, version
 from backends.layout import Bracket, lines_of
 from backends.notes import described, flow
 from backends.numpy.emit.base import shown
-from backends.numpy.emit.blocks import write_block, write_inner
+from backends.numpy.emit.blocks import uses_parts, write_block, write_inner
 from backends.numpy.emit.body import Body
-from backends.numpy.emit.classes import Classes, classes_of
+from backends.numpy.emit.classes import FILE_NAMES, Classes, classes_of
 from backends.numpy.emit.lines import WIDTH, classes_inside, put, reads, write_signature, write_statements
 from backends.numpy.emit.network import Network
 from backends.numpy.include import included, kernels
@@ -32,7 +32,7 @@ def class_name(graph: Graph) -> str:
     """The model's name in the form of a class: `vgg16_bn` becomes `Vgg16Bn`."""
     words = [word for word in identifier(graph.name).split("_") if word]
     made = "".join(word[0].upper() + word[1:] for word in words) or "Model"
-    return Names((*kernels(), "Array", "Arrays", "Iterator", "Mapping")).fresh(made)
+    return Names((*kernels(), *FILE_NAMES)).fresh(made)
 
 
 def file_name(graph: Graph) -> str:
@@ -48,7 +48,7 @@ def module_source(graph: Graph) -> str:
     graph = _live(graph)
     classes = classes_of(Network(graph), class_name(graph))
     body = classes.model
-    if classes.plans:
+    if any(map(uses_parts, classes.plans)):
         body.kernels.add("Part")
     if _optional(graph):
         body.kernels.add("check_present")

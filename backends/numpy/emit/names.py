@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from backends.numpy.emit.network import Network
 from backends.numpy.emit.scopes import Item, Run, Unit, counted_paths
@@ -41,8 +41,10 @@ ATTRIBUTES = (
 )
 
 
-def named(net: Network, unit: Unit, items: Sequence[Item]) -> tuple[dict[Value, str], set[Value]]:
-    """The local of each value, and those that are `x`.
+def named(
+    net: Network, unit: Unit, items: Sequence[Item], loops: Iterable[str]
+) -> tuple[dict[Value, str], set[Value]]:
+    """The local of each value, and those that are `x`; `loops` are the variables of loops.
 
     What the next line alone takes is `x`, so that it can be let go; everything else has a name of
     its own, the user's where there is one.
@@ -55,7 +57,7 @@ def named(net: Network, unit: Unit, items: Sequence[Item]) -> tuple[dict[Value, 
     results = {value: name for name, value in reversed(net.outputs.items())} if not in_block else {}
     for value in unit.outputs if in_block else ():  # what is returned alone is let go
         uses.setdefault(value, []).extend([len(items)] * len(unit.outputs))
-    names = Names((*kernels(), *RESERVED))
+    names = Names((*kernels(), *RESERVED, *loops))
     found: dict[Value, str] = {}
     chained: set[Value] = set()
     if not in_block:

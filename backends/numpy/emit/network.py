@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from backends.numpy.emit.base import Call, Expression
@@ -36,7 +37,7 @@ class Network:
         self.graph = graph = inference.with_training
         self.training_only = set(graph.nodes) - set(inference.nodes)
         self.training_outputs = [name for name in graph.outputs if name not in inference.outputs]
-        self.kernels: set[str] = {"Saved", "checked_input", "checked_weights"}
+        self.begin()
         self.originals: dict[Value, Value] = {}
         self.names: dict[Value, str] = {}
         for node in graph.nodes:
@@ -50,6 +51,10 @@ class Network:
         self.single = next(iter(self.outputs)) if len(self.outputs) == 1 else None
         self.producer = {node.output: node for node in self.nodes}
         self._find_needs()
+
+    def begin(self) -> None:
+        """No kernel is called yet but by the model itself."""
+        self.kernels: set[str] = {"Saved", "checked_input", "checked_weights"}
 
     def original(self, value: Value) -> Value:
         """The value itself, or what an `identity` passed on."""
@@ -88,6 +93,12 @@ def after(prefix: str, expression: Expression) -> Expression:
     if isinstance(expression, Call):
         return replace(expression, callee=prefix + expression.callee)
     return prefix + expression
+
+
+def common_remark(types: Iterable[TensorType]) -> str:
+    """The shape that all have, or nothing."""
+    remarks = {shape_remark(type) for type in types}
+    return remarks.pop() if len(remarks) == 1 else ""
 
 
 def shape_remark(type: TensorType) -> str:

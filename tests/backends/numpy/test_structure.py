@@ -372,3 +372,96 @@ model net { input image: [2, H = 6, 4]
     )
     source = written(graph)
     assert classes(source) == ["Cell", "Net"] and "# [N, 2, ~H, 4]" in source
+
+
+@pytest.mark.parametrize(
+    ("blocks", "body"),
+    [
+        ("block Cell(n) { x: conv(n, 1x1) }", "Cell(2) -> conv(3, 1x1)"),
+        ("block Cell(n) { conv(n, 1x1) -> x_in: add(it, in) }", "conv(2, 1x1) -> Cell(2) -> conv(3, 1x1)"),
+        (
+            "block Inner(n) { shape: sigmoid -> conv(n, 1x1) }\n"
+            "block Cell(n) { avgpool(2x2, stride = 1) -> x: Inner(n) }",
+            "conv(2, 1x1) -> Cell(2) -> conv(3, 1x1)",
+        ),
+    ],
+)
+def test_what_a_block_keeps_of_its_input_meets_no_layer_of_that_name(blocks: str, body: str) -> None:
+    agree(spec(f"{blocks}\nmodel net {{ input image: [2, 3, 4]\n {body}\n output out }}"))
+
+
+def test_a_block_of_two_gradients_gives_none_where_none_is_wanted() -> None:
+    graph = spec(
+        "block Join(o) { add(it, o) -> conv(2, 1x1) }\n"
+        "model net { input p: [2, 3, 4]\n p -> tanh as q\n p -> Join(q)\n output out }"
+    )
+    agree(graph)
+    model: Any = generated_class(graph)(weights_of(graph), np.float64)
+    y = model.forward(*inputs_of(graph).values(), keep=True)
+    wanted, got = (model.backward(np.ones_like(y), inputs=inputs)[0] for inputs in (True, False))
+    assert got.keys() == wanted.keys() and all((got[key] == wanted[key]).all() for key in got)
+
+
+def test_a_result_between_two_blocks_is_a_result() -> None:
+    graph = spec(
+        """block Cell(n) { conv(n, 1x1) -> tanh }
+model net { input image: [2, 3, 4]
+    conv(2, 1x1) -> Cell(2) -> identity
+    output mid
+    Cell(2) -> Cell(2)
+    output out }"""
+    )
+    xs, ws = inputs_of(graph), weights_of(graph)
+    mine, theirs = (cnnc.runnable(graph, name, ws, dtype="float64").run(xs) for name in ("numpy", "torch"))
+    for name in ("mid", "out"):
+        np.testing.assert_allclose(mine[name], theirs[name], rtol=0, atol=1e-12)
+
+
+def test_a_parameter_with_underscores_is_one_to_python_too() -> None:
+    agree(
+        spec(
+            "block Cell(__slope) { conv(2, 1x1) -> leakyrelu(__slope) }\n"
+            "model net { input image: [2, 3, 4]\n conv(2, 1x1) -> a: Cell(0.1) -> b: Cell(0.2)\n output out }"
+        )
+    )
+
+
+def test_a_block_that_stays_in_place_keeps_no_other_there() -> None:
+    graph = spec(
+        """block Good(n) { conv(n, 1x1) -> tanh }
+block Odd(o) { add(it, o) -> conv(2, 1x1) -> add(it, o) }
+model net { input image: [2, 3, 4]
+    conv(2, 1x1) as t
+    s: seq { repeat 9 { Good(2) } }
+    Odd(t) -> add(it, t)
+    output out }"""
+    )
+    assert "Good" in classes(written(graph))
+    agree(graph)
+
+
+def test_a_file_has_no_kernel_that_nothing_calls() -> None:
+    for text in (
+        "block B { add(it, in) }\nmodel net { input image: [2, 3, 4]\n conv(2, 1x1) -> B -> B\n output out }",
+        "block C(n) { conv(n, 1x1) as t -> tanh -> concat(t, it) -> conv(n, 1x1)\n add(it, in) }\n"
+        "model net { input image: [2, 3, 4]\n C(2)\n output out }",
+    ):
+        source = module_source(spec(text))
+        kernels = [n.name for n in ast.parse(source).body if isinstance(n, (ast.FunctionDef, ast.ClassDef))]
+        used = {n.id for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Name)}
+        assert set(kernels) - used <= {"Net"}, set(kernels) - used
+
+
+def test_lists_of_two_classes_have_a_variable_each() -> None:
+    graph = spec(
+        """block A(n) { conv(n, 1x1) -> tanh }
+block B(n) { conv(n, 1x1) -> sigmoid }
+model net { input image: [2, 3, 4]
+    conv(2, 1x1)
+    a: seq { repeat 3 { A(2) } }
+    b: seq { repeat 3 { B(2) } }
+    output out }"""
+    )
+    source = written(graph)
+    assert "for block in self.a" in source and "for block_of_b in reversed(self.b" in source, source
+    agree(graph)
