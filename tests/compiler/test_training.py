@@ -86,7 +86,7 @@ def test_a_setting_is_bound(name, value, stored):
     ("freeze", called("fc"), "E801", 'in quotes: "fc"'),
     ("freeze", (Word("fc"),), "E801", 'in quotes: "fc"'),
     ("freeze", 3, "E801", "not 3"),
-    ("freeze", "", "E801", 'not "all but"'),
+    ("freeze", "", "E801", 'not ""'),
     ("freeze", "all but", "E801", 'not "all but"'),
     ("freeze", "fc conv1", "E801", 'not "fc conv1"'),
     ("freeze", "conv1..bn", "E801", 'not "conv1..bn"'),
