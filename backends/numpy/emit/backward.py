@@ -5,7 +5,7 @@ They are added up in the reverse order of the uses.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -45,10 +45,12 @@ class Backward:
         if self.body.in_block:
             self._find_rest()
 
-    def of(self, value: Value) -> str:
-        """Where the gradient of a value is gathered."""
-        if value.weight is not None:
-            return f"g[{literal(self.body.unit.relative(value.weight))}]"
+    def of(self, value: Value | str) -> str:
+        """Where the gradient of a value, or of a weight by its name, is gathered."""
+        weight = value if isinstance(value, str) else value.weight
+        if weight is not None:
+            return f"g[{literal(self.body.unit.relative(weight))}]"
+        assert isinstance(value, Value)
         if value in self.body.chained:
             return "d"
         if value not in self._gradients:
@@ -61,55 +63,56 @@ class Backward:
 
     def give(self, node: Node, targets: Sequence[Value | str | None], gradients: Expression) -> None:
         """Note that the expression is the gradient of the targets: values, names of weights, or nothing."""
-        training = node in self.body.training_only
         inputs = all(isinstance(t, Value) and self.net.is_for_inputs(t) for t in targets if t is not None)
+        self._receive(targets, gradients, node in self.body.training_only, inputs)
+
+    def _receive(
+        self,
+        targets: Sequence[Value | str | None],
+        given: Expression,
+        training: bool,
+        inputs: bool,
+        times: Mapping[Value, int] | None = None,
+    ) -> None:
+        """Note what gives the gradients of the targets, each the sum of so many `times` (one).
+
+        One gradient is added where it is given, several after they are given together.
+        """
         places: list[str] = []
         sums: list[Statement] = []
+        expression = given
         for target in targets:
             if target is None:
                 places.append("_")
                 continue
-            place = (
-                self.of(target)
-                if isinstance(target, Value)
-                else f"g[{literal(self.body.unit.relative(target))}]"
-            )
-            self._count(target)
-            if training and target not in self._given and self._outlives(target):
-                zeros = (
-                    self.body.kept.value(target) if isinstance(target, Value) else self.body.weight(target)
-                )
-                self._pending.append((Statement((place,), f"np.zeros_like({zeros})", inputs=inputs), False))
-                self._given.add(target)
+            place = self.of(target)
+            self._zeros_before(target, place, training, inputs)
+            if isinstance(target, Value):
+                self._times[target] = self.times(target) + (times[target] if times is not None else 1)
             if target not in self._given:
                 places.append(place)
             elif len(targets) == 1:
-                gradients = after(f"{place} + ", gradients)
+                expression = after(f"{place} + ", expression)
                 places.append(place)
             else:
                 more = f"more_{len(sums) + 1}" if sums else "more"
                 places.append(more)
                 alone = isinstance(target, Value) and self.net.is_for_inputs(target)
-                sums.append(Statement((place,), f"{place} + {more}", "", training, alone))
+                sums.append(Statement((place,), f"{place} + {more}", "", training, inputs or alone))
             self._given.add(target)
-        values = [t for t in targets if isinstance(t, Value)]
-        remark = common_remark(v.type for v in values) if values and values[0].weight is None else ""
-        if str(gradients) != places[0] or len(places) > 1:
-            self._pending.append(
-                (Statement(tuple(places), gradients, remark, training, inputs), "d" in places)
-            )
+        values = [target for target in targets if isinstance(target, Value)]
+        maps = [value.type for value in values] if all(value.weight is None for value in values) else []
+        if places != [str(expression)]:
+            made = Statement(tuple(places), expression, common_remark(maps), training, inputs)
+            self._pending.append((made, "d" in places))
         self._pending.extend((one, "d" in places) for one in sums)
 
-    def _count(self, target: Value | str, times: int = 1) -> None:
-        if isinstance(target, Value):
-            self._times[target] = self._times.get(target, 0) + times
-
-    def _zeros_before(self, value: Value, place: str, training: bool, inputs: bool) -> None:
+    def _zeros_before(self, target: Value | str, place: str, training: bool, inputs: bool) -> None:
         """What training alone adds to a gradient is added to zeros where nothing else comes before."""
-        if training and value not in self._given and self._outlives(value):
-            zeros = f"np.zeros_like({self.body.kept.value(value)})"
-            self._pending.append((Statement((place,), zeros, inputs=inputs), False))
-            self._given.add(value)
+        if training and target not in self._given and self._outlives(target):
+            like = self.body.kept.value(target) if isinstance(target, Value) else self.body.weight(target)
+            self._pending.append((Statement((place,), f"np.zeros_like({like})", inputs=inputs), False))
+            self._given.add(target)
 
     def _outlives(self, target: Value | str) -> bool:
         """Whether the target exists outside training too."""
@@ -200,31 +203,8 @@ class Backward:
             self._give_looped(item, value, place[0], called, remark, training, first.for_inputs)
             return
         called = Call(f"self.{self.body.attribute(item)}.backward", (*place, *given))
-        self._give_called(item, first, called, training)
-
-    def _give_called(self, item: Unit, inner: Backward, called: Call, training: bool) -> None:
-        """One call gives all that the block gives."""
-        places: list[str] = []
-        sums: list[Statement] = []
-        expression: Expression = called
-        for value in inner.gives:
-            place = self.of(value)
-            self._zeros_before(value, place, training, inner.for_inputs)
-            self._count(value, inner.times(value))
-            if value not in self._given:
-                places.append(place)
-            elif len(inner.gives) == 1:
-                expression = after(f"{place} + ", expression)
-                places.append(place)
-            else:
-                more = f"more_{len(sums) + 1}" if sums else "more"
-                places.append(more)
-                sums.append(Statement((place,), f"{place} + {more}", "", training, inner.for_inputs))
-            self._given.add(value)
-        remark = common_remark(value.type for value in inner.gives)
-        call = Statement(tuple(places), expression, remark, training, inner.for_inputs)
-        self._pending.append((call, "d" in places))
-        self._pending.extend((one, "d" in places) for one in sums)
+        times = {value: first.times(value) for value in first.gives}
+        self._receive(first.gives, called, training, first.for_inputs, times)
 
     def _give_looped(
         self, run: Run, value: Value, start: str, called: Call, remark: str, training: bool, inputs: bool
@@ -232,7 +212,7 @@ class Backward:
         """The gradient flows back through each block of a run."""
         target = self.of(value)
         self._zeros_before(value, target, training, inputs)
-        self._count(value, self.body.places[run.units[0]].body.backward.times(value))
+        self._times[value] = self.times(value) + self.body.places[run.units[0]].body.backward.times(value)
         flowing = "more" if value in self._given else target
         if start != flowing:
             self._pending.append((Statement((flowing,), start, "", training, inputs), True))

@@ -14,6 +14,7 @@ from backends.numpy.emit.lines import WIDTH, put, reads, write_signature, write_
 from backends.numpy.emit.network import Statement
 from backends.numpy.emit.scopes import Run, Unit, counted_paths
 from backends.writer import Hole, Writer, comment, formatted, literal
+from compiler.ops.checks import listed
 
 
 def write_block(writer: Writer, plan: Plan, classes: Classes) -> None:
@@ -53,9 +54,8 @@ def _write_docstring(writer: Writer, plan: Plan) -> None:
     )
     notes = ["The names of its weights begin with `path`."]
     if letters:
-        these = ", ".join(letters[:-1]) + (" and " if letters[:-1] else "") + letters[-1]
         verb = "stands" if len(letters) == 1 else "stand"
-        notes.append(f"{these} {verb} for extents that are not the same everywhere.")
+        notes.append(f"{listed(letters)} {verb} for extents that are not the same everywhere.")
     writer.line(f'"""{lines[0]}')
     for line in lines[1:]:
         writer.line(line)

@@ -128,8 +128,7 @@ def _key(body: Body, places: Mapping[Unit, Place]) -> Any:
     """What a body does, without numbers and choices."""
     statements = tuple(
         (one.targets, masked(one.expression), one.training, one.loop)
-        for one in (*body.forward, None, *body.backward.statements)
-        if one is not None
+        for one in (*body.forward, *body.backward.statements)
     )
     inner = tuple(
         (id(places[unit].plan), body.unit.relative(unit.path))
@@ -156,20 +155,20 @@ class _Parameters:
         self.arguments = {
             name: _texts([given.get(name) for given in arguments]) for name in arguments[0]
         }
-        self.made: list[Parameter] = []
+        #: By the name that is wanted: what agrees by chance alone stays apart.
+        self.made: dict[tuple[str, tuple[str, ...]], Parameter] = {}
 
     def text(self, name: str, texts: tuple[str, ...], default: str | None = None) -> str | Parameter:
         """The text that all blocks have, or the parameter that gives it."""
         if len(set(texts)) == 1:
             return texts[0]
-        for one in self.made:
-            if one.texts == texts:
-                one.default = one.default or (default if default in texts else None)
-                return one
-        wanted = next((own for own, given in self.arguments.items() if given == texts), name)
-        own = self.names.fresh(wanted.lstrip("_") or name)  # two of them in front mean something to Python
-        made = Parameter(own, texts, default if default in texts else None)
-        self.made.append(made)
+        like = [own for own, given in self.arguments.items() if given == texts]
+        wanted = like[0] if like and name not in like else name
+        made = self.made.get((wanted, texts))
+        if made is None:
+            own = self.names.fresh(wanted.lstrip("_") or name)  # two in front mean something to Python
+            made = self.made[wanted, texts] = Parameter(own, texts)
+        made.default = made.default or (default if default in texts else None)
         return made
 
 
@@ -219,7 +218,7 @@ def _parametrise(plan: Plan, classes: Classes) -> None:
             if text != p.default:
                 arguments.append((p.name, text if isinstance(text, str) else text.name))
         plan.inner.append(arguments)
-    plan.parameters = sorted(found.made, key=lambda p: p.default is not None)
+    plan.parameters = sorted(found.made.values(), key=lambda p: p.default is not None)
 
 
 def _merged(row: Sequence[Expression], found: _Parameters, stored: Any) -> Expression:

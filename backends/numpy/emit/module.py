@@ -282,7 +282,8 @@ def _write_backward(writer: Writer, graph: Graph, body: Body) -> None:
         if reads(body.backward.statements, "w"):
             writer.line("w = self.weights")
         writer.line("s = self._saved")
-        writer.line("g: Arrays = {}")
+        if trained or reads(body.backward.statements, "g"):
+            writer.line("g: Arrays = {}")
         writer.blank()
         write_statements(writer, body.backward.statements, "s.training")
         pairs = tuple(f"{literal(name)}: {body.backward.of(value)}" for name, value in graph.inputs.items())

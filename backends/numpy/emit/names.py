@@ -85,15 +85,26 @@ def named(
 
 
 def attached(unit: Unit, items: Sequence[Item]) -> dict[Unit | Run, str]:
-    """The attributes of the blocks inside; a list is named after what its paths have in common."""
+    """The attributes of the blocks inside; a list is named after what its paths have in common.
+
+    Where several have the same in common, after the first and the last of their numbers, too.
+    """
     names = Names(ATTRIBUTES)
     found: dict[Unit | Run, str] = {}
+    common: dict[Run, str] = {}
+    ranges: dict[Run, str] = {}
     for item in items:
         if isinstance(item, Run):
             paths = [unit.relative(one.path) for one in item.units]
             counted = counted_paths(paths)
-            common = counted[0] if counted is not None else os.path.commonprefix(paths)
-            found[item] = names.fresh(common.strip("_-.") or "blocks")
+            shared = counted[0] if counted is not None else os.path.commonprefix(paths)
+            common[item] = shared.strip("_-.") or "blocks"
+            if counted is not None:
+                ranges[item] = f"_{counted[1]}_{counted[1] + len(paths) - 1}"
+    for item in items:
+        if isinstance(item, Run):
+            several = list(common.values()).count(common[item]) > 1
+            found[item] = names.fresh(common[item] + (ranges.get(item, "") if several else ""))
         elif isinstance(item, Unit):  # two underscores in front mean something to Python
             found[item] = names.fresh(unit.relative(item.path).strip("_") or "block")
     return found

@@ -279,9 +279,13 @@ def test_files_are_laid_out_as_ruff_does(tmp_path: Path) -> None:
     graphs += [instances.graph_of(name) for name in instances.GROUPS]
     for i, graph in enumerate(graphs):
         (tmp_path / f"file{i}.py").write_text(module_source(graph), encoding="utf-8")
-    command = ["ruff", "format", "--isolated", "--diff", "--line-length", "110", str(tmp_path)]
-    done = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout[:3000]
+    nothing = spec("block B { add(it, in) }\nmodel net { input x: [2, 3]\n relu -> B -> B\n output y }")
+    (tmp_path / "untrained.py").write_text(module_source(nothing), encoding="utf-8")
+    rules = ["--select", "E,W,F,I,B,UP,C4,SIM,RUF100"]
+    for command in (["format", "--diff"], ["check", *rules]):
+        words = ["ruff", *command, "--isolated", "--line-length", "110", str(tmp_path)]
+        done = subprocess.run([sys.executable, "-m", *words], capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout[:3000]
 
 
 RESERVED = (
@@ -464,4 +468,36 @@ model net { input image: [2, 3, 4]
     )
     source = written(graph)
     assert "for block in self.a" in source and "for block_of_b in reversed(self.b" in source, source
+    agree(graph)
+
+
+def test_lists_are_told_apart_by_their_numbers() -> None:
+    graph = spec(
+        """block A(n) { conv(n, 1x1) -> tanh }
+block B(n) { conv(n, 1x1) }
+model net { input image: [2, 3, 4]
+    conv(2, 1x1)
+    s: seq { repeat 3 { A(2) }
+        repeat 2 { B(2) }
+        repeat 3 { A(2) } }
+    output out }"""
+    )
+    source = written(graph)
+    for name in ("self.s_0_2 = ", "self.s_3_4 = ", "self.s_5_7 = "):
+        assert name in source, source
+    agree(graph)
+
+
+def test_arguments_that_agree_by_chance_are_two() -> None:
+    graph = spec(
+        """block Cell(k) { conv(2, 3x3, stride = k, pad = k) }
+block Other(layer) { made: layer }
+model net { input image: [2, 9, 9]
+    relu -> scale -> a: Cell(1) -> b: Cell(2)
+    scale -> c: Other(maxpool(3, stride = 1, pad = 1)) -> d: Other(maxpool(4, stride = 2, pad = 2, round = floor))
+    output out }"""
+    )
+    source = written(graph)
+    assert "stride=self.k, pad=self.k" in source  # the block says that they are one
+    assert "stride=self.stride, pad=self.pad" in source, source
     agree(graph)
