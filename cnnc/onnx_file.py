@@ -23,6 +23,7 @@ from cnnc.verification import (
     answer,
     judge_single,
     outcomes,
+    single,
     trials_of,
 )
 from compiler.graph import Graph
@@ -92,7 +93,7 @@ def compare_file(graph: Graph, weights: Arrays, session: onnxruntime.InferenceSe
         return outcomes(backend("numpy").load(graph, weights, "float64"), shaken)
 
     yardsticks = [yardstick, disturbed] if pixels else [yardstick]
-    comparisons: list[Comparison] = judge_single("onnxruntime", trials, results, *yardsticks)
+    comparisons: list[Comparison] = judge_single("onnxruntime", trials, results, single(graph), *yardsticks)
     return Report(graph.name, tuple(comparisons))
 
 

@@ -113,13 +113,16 @@ def _places(net: Network, units: Sequence[Unit], odd: set[str]) -> dict[Unit, Pl
     """The body and the class of each block."""
     plans: dict[Any, Plan] = {}
     places: dict[Unit, Place] = {}
+    rests: dict[int, set[Any]] = {}  # by the identity of the plan: what its bodies have that is not None
     for unit in sorted(units[1:], key=lambda unit: -sum(1 for _ in unit.chain)):
         body = Body(net, unit, places, odd)
         base = pascal(unit.scope.name)
         plan = plans.setdefault((base, _key(body, places)), Plan(base))
         plan.bodies.append(body)
         places[unit] = Place(body, plan)
-        if len({one.backward.rest for one in plan.bodies} - {None}) > 1:
+        rest = rests.setdefault(id(plan), set())
+        rest.update({body.backward.rest} - {None})
+        if len(rest) > 1:
             odd.add(unit.path)
     return places
 
