@@ -113,7 +113,7 @@ def _places(net: Network, units: Sequence[Unit], odd: set[str]) -> dict[Unit, Pl
     """The body and the class of each block."""
     plans: dict[Any, Plan] = {}
     places: dict[Unit, Place] = {}
-    rests: dict[int, set[Any]] = {}  # by the identity of the plan: what its bodies have that is not None
+    rests: dict[int, set[int]] = {}  # by the identity of the plan: where the rest of its bodies begins
     for unit in sorted(units[1:], key=lambda unit: -sum(1 for _ in unit.chain)):
         body = Body(net, unit, places, odd)
         base = pascal(unit.scope.name)
@@ -121,7 +121,8 @@ def _places(net: Network, units: Sequence[Unit], odd: set[str]) -> dict[Unit, Pl
         plan.bodies.append(body)
         places[unit] = Place(body, plan)
         rest = rests.setdefault(id(plan), set())
-        rest.update({body.backward.rest} - {None})
+        if body.backward.rest is not None:
+            rest.add(body.backward.rest)
         if len(rest) > 1:
             odd.add(unit.path)
     return places
