@@ -274,10 +274,13 @@ class _Builder:
 
     def find_sequentials(self) -> None:
         """Which units are `nn.Sequential`; inner ones first, then everybody's modules are placed."""
-        foreign = self._foreign_entries()
+        foreign, borrowing = self._foreign_entries(), self._borrowing()
         for unit in reversed(self.units):
             unit.sequential = (
-                unit.scope.kind in ("seq", "group") and not foreign.get(unit.path) and self._is_chain(unit)
+                unit.scope.kind in ("seq", "group")
+                and not foreign.get(unit.path)
+                and unit not in borrowing
+                and self._is_chain(unit)
             )
             inner = [m for m in self.member_units[unit] if isinstance(m, Unit)]
             unit.height = 1 + max((m.height for m in inner if m.sequential), default=0)
@@ -291,6 +294,19 @@ class _Builder:
             agreed[unit.path] = agreed.get(unit.path, True) and unit.sequential
         for unit in self.units:
             unit.sequential = agreed[unit.path]
+
+    def _borrowing(self) -> set[Unit]:
+        """Units within which a module is called that lives elsewhere: an `nn.Sequential` hands none on."""
+        found: set[Unit] = set()
+        modules = [(node, path) for node, path in self.modules.items() if not self.forms[node].inline]
+        called = [(path, self.unit_of[node]) for node, path in modules]
+        called += [(unit.path, unit.parent) for unit in self.units[1:] if unit.parent is not None]
+        for path, unit in called:
+            for one in unit.chain:
+                if _within(path, one.path):
+                    break
+                found.add(one)
+        return found
 
     def _foreign_entries(self) -> dict[str, bool]:
         """Paths of units beneath which something is registered that does not run inside them."""

@@ -230,7 +230,8 @@ class Blocks(Joins):
         if self.chance(0.5):
             applied: Body = [
                 Apply(name),
-                *self.body(inner, place.deeper(keep=True), 1),
+                # What it applies keeps the type, and the names within are its own.
+                *self.body(sim.copy(), place.deeper(keep=True), 1),
                 Apply(name, joined=True),
             ]
         else:
