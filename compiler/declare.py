@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Self
 
 from compiler.elsewhere import argument_advice
 from spec_lang.diagnostics import nearest
-from spec_lang.frozen import REQUIRED, field, fields, frozen
+from spec_lang.frozen import REQUIRED, field, fields, frozen, frozen_slots
 
 
 class Word(str):
@@ -396,7 +396,7 @@ def arg(kind: Kind, doc: str, *, default: Any = REQUIRED, positional: bool = Fal
     return field(metadata=metadata, default=default, kw_only=True)
 
 
-@frozen
+@frozen_slots
 class Given:
     """An argument as it was given: its name (or None), its value, and where (opaque here)."""
 

@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 
 from compiler.initial import Initialiser, default_initialiser
 from compiler.ops.base import Op, TensorType, WeightSpec
-from spec_lang.frozen import field, frozen, record, replace, unique
+from spec_lang.frozen import field, frozen_slots, record, replace, unique, unique_slots
 from spec_lang.source import Span
 
 
-@unique
+@unique_slots
 class Value:
     """A tensor: an input of the model, a raw weight, or a result of a node.
 
@@ -36,7 +36,7 @@ class Value:
         return self.type.shape
 
 
-@unique
+@unique_slots
 class Node:
     """A layer applied once.
 
@@ -112,7 +112,7 @@ class Scope:
         return ".".join(steps)
 
 
-@frozen
+@frozen_slots
 class Weight:
     """The declaration of one weight.
 
@@ -259,17 +259,32 @@ class Graph:
 
 
 class Typing(NamedTuple):
-    """A bound layer with what follows from it for some types of inputs."""
+    """A bound layer with what follows from it for some types of inputs.
+
+    `declared` is what `Weight` has of each weight, up to `fan_out`, with the layer's own name for it.
+    """
 
     op: Op
     results: tuple[TensorType, ...]
     weights: tuple[WeightSpec, ...]
+    declared: tuple[tuple[Any, ...], ...]
 
     @staticmethod
     def of(op: type[Op] | Op, types: Sequence[TensorType], arguments: Mapping[str, Any]) -> Typing:
         """Bind, infer, and ask for the weights.  Raises `Fault`."""
         bound = op.apply_to(types, **arguments) if isinstance(op, type) else op
-        return Typing(bound, bound.infer(types), bound.weights(types))
+        return Typing.bound(bound, types, bound.infer(types))
+
+    @staticmethod
+    def bound(op: Op, types: Sequence[TensorType], results: tuple[TensorType, ...]) -> Typing:
+        """What follows from a layer that is bound, with these results."""
+        specs, frozen = op.weights(types), bool(getattr(op, "frozen", False))
+        declared = [
+            (spec.name, spec.shape, spec.role, op.name, spec.is_parameter and not frozen,
+             default_initialiser(spec.role), spec.fan_in, spec.fan_out)
+            for spec in specs
+        ]  # fmt: skip
+        return Typing(op, results, specs, tuple(declared))
 
 
 class GraphBuilder:
@@ -314,29 +329,23 @@ class GraphBuilder:
         """
         if known is None:
             known = Typing.of(op, [v.type for v in inputs], arguments)
-        bound, results, specs = known
+        bound, results = known.op, known.results
         if names:
             given = (*names, *[""] * len(results))
             outputs = tuple([Value(t, name, span) for t, name in zip(results, given, strict=False)])
         else:
             outputs = tuple([Value(t, "", span) for t in results])
         owned = {}
-        for spec in specs:
-            dotted = f"{path}.{spec.name}" if path else spec.name
-            owned[spec.name] = dotted
+        for own, shape, role, layer, trainable, start, fan_in, fan_out in known.declared:
+            owned[own] = dotted = f"{path}.{own}" if path else own
             if dotted not in self.weights:
-                self.weights[dotted] = self.declare(dotted, spec, bound, training, span)
+                self.weights[dotted] = Weight(dotted, shape, role, layer, trainable, start, fan_in, fan_out,
+                                              training, span)
         node = Node(bound, tuple(inputs), outputs, path, self.unique(path), owned, scope or self.root,
                     span, training, label)
         node.scope.members.append(node)
         self.nodes.append(node)
         return outputs
-
-    @staticmethod
-    def declare(name: str, spec: WeightSpec, op: Op, training: bool, span: Span | None) -> Weight:
-        frozen = bool(getattr(op, "frozen", False))
-        return Weight(name, spec.shape, spec.role, op.name, spec.is_parameter and not frozen,
-                      default_initialiser(spec.role), spec.fan_in, spec.fan_out, training, span)
 
     def unique(self, path: str) -> str:
         name, count = path, 1

@@ -139,6 +139,7 @@ class Module:
             raise Problem("E228", f"`{name}` is defined by itself", definition.name_span)
         elif name not in self._values:
             self._pending.add(name)
+            run.constants += 1
             try:
                 self._values[name] = evaluate(definition.value, Context.outside(run, self, name))
             except Exhausted:

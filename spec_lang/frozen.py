@@ -65,6 +65,21 @@ def unique(cls: type[T]) -> type[T]:
     return _made(cls, (__init__, __repr__, __setattr__, __delattr__))
 
 
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
+def frozen_slots(cls: type[T]) -> type[T]:
+    """As `frozen`, with slots, for what there are thousands of: made in two thirds of the time, in less room.
+
+    It has no base and no `__post_init__`, and nothing derives from it.
+    """
+    return _slotted(cls, (__eq__, __hash__, __repr__, __setattr__, __delattr__))
+
+
+@dataclass_transform(frozen_default=True, eq_default=False, field_specifiers=(field,))
+def unique_slots(cls: type[T]) -> type[T]:
+    """As `frozen_slots`, but compared by identity."""
+    return _slotted(cls, (__repr__, __setattr__, __delattr__))
+
+
 @dataclass_transform(eq_default=False, field_specifiers=(field,))
 def record(cls: type[T]) -> type[T]:
     """As `unique`, but its fields can be set."""
@@ -78,7 +93,10 @@ else:
     def replace(one: T, **changes: Any) -> T:
         """The same with other values in some fields."""
         cls = type(one)
-        names, old = cls._fields, one.__dict__
+        names = cls._fields
+        if cls._bare is not None:
+            return cls(**{**{name: getattr(one, name) for name in names}, **changes})
+        old = one.__dict__
         made = cls.__new__(cls)
         made.__dict__.update({name: old[name] for name in names})
         made.__dict__.update(changes)
@@ -130,12 +148,47 @@ def _made(cls: type[T], methods: tuple[Callable[..., Any], ...]) -> type[T]:
     made._defaults = {name: one.default for name, one in fields.items() if one.default is not REQUIRED}
     made._factories = {name: one.default_factory for name, one in fields.items() if one.default_factory}
     made._count = 0
+    made._bare = None
     made._post_init = getattr(cls, "__post_init__", None)
     made.__dataclass_fields__ = _DataclassFields()
     for method in methods:
         if method.__name__ not in cls.__dict__:
             setattr(cls, method.__name__, method)
     return cls
+
+
+def _slotted(cls: type[T], methods: tuple[Callable[..., Any], ...]) -> type[T]:
+    """The class with slots: two classes, of which the one without a guard holds the slots.
+
+    What guards a class against assignments slows its own down; so an object is of the other class while its
+    fields are set.
+    """
+    own: Any = _made(cls, ())
+    kept = {k: v for k, v in cls.__dict__.items() if k not in ("__dict__", "__weakref__", *own._fields)}
+    bare = type(f"_Bare{cls.__name__}", (), {"__slots__": tuple(own._fields)})
+    made: Any = type(cls.__name__, (bare,), {**kept, "__slots__": (), "_bare": bare, "__init__": _first})
+    for method in (*methods, __getstate__, __setstate__):
+        setattr(made, method.__name__, method)
+    return made  # type: ignore[no-any-return]
+
+
+def _first(self: Any, *values: Any, **named: Any) -> None:
+    """The `__init__` of a class with slots until there is an object: then one is compiled."""
+    cls = type(self)
+    cls.__init__ = _specialised(cls)
+    cls.__init__(self, *values, **named)
+
+
+_become = object.__dict__["__class__"].__set__
+
+
+def __getstate__(self: Any) -> tuple[Any, ...]:
+    return _values(self)
+
+
+def __setstate__(self: Any, state: tuple[Any, ...]) -> None:
+    for name, value in zip(self._fields, state, strict=True):
+        object.__setattr__(self, name, value)
 
 
 def __init__(self: Any, *values: Any, **named: Any) -> None:
@@ -183,7 +236,11 @@ def _specialised(cls: Any) -> Any:
             heads.append(name)
     values.pop("*", None)
     # Either way the fields are read in half of the time that they take once `__dict__` was filled in singly.
-    if cls.__setattr__ is object.__setattr__:
+    if cls._bare is not None:
+        known.update(become=_become, bare=cls._bare, made=cls)
+        lines = [f"    self.{name} = {value}" for name, value in values.items()]
+        lines = ["    become(self, bare)", *lines, "    self.__class__ = made"]
+    elif cls.__setattr__ is object.__setattr__:
         lines = [f"    self.{name} = {value}" for name, value in values.items()] or ["    pass"]
     else:
         pairs = [f"{name}={value}" for name, value in values.items()]
@@ -195,8 +252,7 @@ def _specialised(cls: Any) -> Any:
 
 
 def _values(self: Any) -> tuple[Any, ...]:
-    own = self.__dict__
-    return tuple([own[name] for name in self._fields])
+    return tuple([getattr(self, name) for name in self._fields])
 
 
 def __eq__(self: Any, other: object) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator as operators
 from collections.abc import Callable
 from typing import Any
 
@@ -51,6 +52,12 @@ def _binary(expr: ast.Binary, context: Context) -> Any:
     b = number(right, expr.right.span, operator)
     if operator in _COMPARE:
         return _COMPARE[operator](a, b)
+    exact = _EXACT.get(operator)
+    if exact is not None and type(a) is int and type(b) is int:
+        value = exact(a, b)
+        if value.bit_length() > MAX_BITS:
+            raise _too_big(expr.span)
+        return value
     return checked(expr, lambda: _arithmetic(operator, a, b, expr))
 
 
@@ -69,11 +76,13 @@ def equal(left: Any, right: Any) -> bool:
 
 
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
-    "<": lambda a, b: a < b,
-    "<=": lambda a, b: a <= b,
-    ">": lambda a, b: a > b,
-    ">=": lambda a, b: a >= b,
+    "<": operators.lt,
+    "<=": operators.le,
+    ">": operators.gt,
+    ">=": operators.ge,
 }
+#: What integers make an integer of that is never refused for its operands.
+_EXACT: dict[str, Callable[[int, int], int]] = {"+": operators.add, "-": operators.sub, "*": operators.mul}
 
 
 def _arithmetic(operator: str, a: Any, b: Any, expr: ast.Binary) -> Any:

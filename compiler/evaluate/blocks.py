@@ -12,6 +12,7 @@ from compiler.evaluate.layers import Results, apply_layer
 from compiler.evaluate.least import refuse_what_cannot_fit
 from compiler.evaluate.paths import Namer
 from compiler.evaluate.problems import Exhausted, Poisoned, Problem
+from compiler.evaluate.replay import Before, Recording, key_of
 from compiler.evaluate.values import (
     BlockValue,
     Env,
@@ -167,8 +168,6 @@ def _apply_block(
     path: tuple[str, ...] | None = None,
 ) -> Results:
     """Run a block's body on what flows; with a `path` it is shared and has its name already."""
-    from compiler.evaluate.flow import run_body
-
     block, run = target.block, context.run
     if flow is None:
         raise nothing_flows(f"into {block.name} here", span)
@@ -214,15 +213,41 @@ def _apply_block(
             )
             context.scope.members.append(scope)
             inner.scope, inner.namer = scope, Namer(path, seq=False)
-        run_body(block.body, inner)
-        if frame.outputs:
-            return tuple(frame.outputs.values())
-        assert inner.flow.it is not None
-        return (inner.flow.it,)
+            if absolute is None:
+                return _made(target, arguments, scope, ".".join(path), inner)
+        return _ran(block.body, inner)
     finally:
         run.depth -= 1
         run.calls.pop()
         run.within.pop()
+
+
+def _ran(body: ast.Body, inner: Context) -> Results:
+    """What comes out of a body."""
+    from compiler.evaluate.flow import run_body
+
+    run_body(body, inner)
+    if inner.frame.outputs:
+        return tuple(inner.frame.outputs.values())
+    assert inner.flow.it is not None
+    return (inner.flow.it,)
+
+
+def _made(target: BlockValue, arguments: dict[str, Any], scope: Scope, path: str, inner: Context) -> Results:
+    """What a block makes under a path of its own: run, or as it was made of the same before."""
+    run, flow = inner.run, inner.flow.it
+    key = key_of(target, arguments, flow, inner)
+    if key is None or not isinstance(flow, Value):
+        return _ran(target.block.body, inner)
+    known = run.recordings.get(key)
+    if known is not None:
+        again: Results | None = known.again(scope, path, flow, run)
+        if again is not None:
+            return again
+    before = Before.of(run, flow)
+    results = _ran(target.block.body, inner)
+    run.recordings[key] = Recording.of(before, run, scope, path, flow, results)
+    return results
 
 
 # ---- shared ----------------------------------------------------------------------------

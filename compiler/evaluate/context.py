@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from compiler.declare import Given
 from compiler.evaluate.least import Least
 from compiler.evaluate.paths import Namer, Paths
 from compiler.evaluate.problems import Exhausted, Poisoned, Problem
@@ -75,6 +76,10 @@ class Run:
         self.bound: dict[Any, tuple[dict[str, Any], dict[str, Any], Op]] = {}
         #: The steps of labels that are the same wherever they are used, by identity: files outlive a run.
         self.labels: dict[int, tuple[str, ...]] = {}
+        #: Arguments that are literals, by the identity of their AST, which each of them holds.
+        self.literals: dict[int, Given] = {}
+        #: Where layers stand, by the identity of their AST.
+        self.places: dict[int, Span] = {}
         #: Shapes that are within the limits.
         self.fitting: set[tuple[int, ...]] = set()
         self.calls: list[tuple[BlockValue, Span]] = []  # blocks that we are in, outermost first
@@ -82,6 +87,10 @@ class Run:
         self.sections = Sections()
         self.shared: list[SharedValue] = []
         self.raw_weights: list[Value] = []
+        #: How many constants of files were evaluated, which is done once.
+        self.constants = 0
+        #: What blocks made, by what decides it; see `compiler.evaluate.replay`.
+        self.recordings: dict[Any, Any] = {}
         #: Results that need no user: given to `_`, or taken by something that failed.
         self.spoken_for: set[Value] = set()
         #: The fewest layers of bodies: at first glance, and with names that hide a layer left out.

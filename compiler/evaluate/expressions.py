@@ -94,15 +94,25 @@ def given_arguments(arguments: Sequence[ast.Argument], context: Context) -> tupl
     All of them are looked at, so that each mistake among them is told.
     """
     given = []
+    run = context.run
     problem: Problem | Poisoned | None = None
     for argument in arguments:
+        known = run.literals.get(id(argument))
+        if known is not None:
+            run.spend(argument.span, EXPRESSION_STEPS)
+            given.append(known)
+            continue
+        expr = argument.value
         try:
-            given.append(Given(argument.name, evaluate(argument.value, context), argument))
+            one = Given(argument.name, evaluate(expr, context), argument)
+            given.append(one)
+            if type(expr) in _LITERALS:
+                run.literals[id(argument)] = one
         except Exhausted:
             raise
         except (Problem, Poisoned) as other:
             if isinstance(problem, Problem):
-                context.run.fail(problem)
+                run.fail(problem)
             problem = other if isinstance(other, Problem) or problem is None else problem
     if problem is not None:
         raise problem
@@ -136,6 +146,9 @@ def lookup(name: str, span: Span, context: Context, applied: bool = False) -> An
 
     `applied` tells that it stands where a layer or a tensor is wanted.
     """
+    layer = _LAYERS.get(name)
+    if layer is not None and name not in context.env.hidden and name not in context.module.spans():
+        return layer
     if name == "it":
         return flowing(context, span)
     if name == "in":
@@ -153,7 +166,6 @@ def lookup(name: str, span: Span, context: Context, applied: bool = False) -> An
     value = context.module.resolve(name, context.run, span)
     if value is not None:
         return value
-    layer = _LAYERS.get(name)
     if layer is not None:
         return layer
     from compiler.vocabulary import WORDS
@@ -220,6 +232,9 @@ def _name(expr: ast.Name, context: Context) -> Any:
 
 
 # ---- literals and collections ----------------------------------------------------------
+
+
+_LITERALS = (ast.Int, ast.Float, ast.Bool, ast.String, ast.Size)
 
 
 def _literal(expr: ast.Int | ast.Float | ast.Bool | ast.String, context: Context) -> Any:

@@ -106,7 +106,7 @@ def _link(base: ast.Merge | ast.Group | ast.Output, context: Context) -> Results
 
 def _apply(apply: ast.Apply, first: bool, link: ast.Link, context: Context) -> Results:
     value = lookup(apply.name, apply.name_span, context, applied=True)
-    span = place_of(apply)
+    span = place_of(apply, context.run)
     if apply.indices and value is not UNKNOWN:
         value = indexed(value, apply.indices, context, span)
     if not isinstance(value, (LayerValue, BlockValue, SharedValue)):

@@ -28,9 +28,12 @@ Results = tuple[Value | Unknown, ...]
 ELEMENT_STEPS = 10
 
 
-def place_of(apply: ast.Apply) -> Span:
+def place_of(apply: ast.Apply, run: Run) -> Span:
     """Where a layer stands, without its label."""
-    return Span(apply.name_span.source, apply.name_span.start, apply.span.end)
+    place = run.places.get(id(apply))
+    if place is None:
+        run.places[id(apply)] = place = Span(apply.name_span.source, apply.name_span.start, apply.span.end)
+    return place
 
 
 def apply_layer(
@@ -107,24 +110,26 @@ def typing_of(
 ) -> Typing:
     """Bind a layer to its inputs; the same layer on the same types is looked up."""
     run = context.run
-    types = tuple([value.type for value in values])
-    arguments = []
+    arguments: list[Any] = []
     for one in given:
         value = one.value
-        if isinstance(value, tuple):
+        kind = type(value)
+        if kind is tuple:  # a size: whole numbers
+            run.spend(span, ELEMENT_STEPS * len(value))
+        elif isinstance(value, tuple):
             run.spend(span, ELEMENT_STEPS * measure(value)[1])
-            arguments.append((one.name, _exact(value)))
-        else:
-            arguments.append((one.name, (type(value), value)))
-    key = (op, tuple(arguments), *map(id, types))
+            value = _exact(value)
+        arguments += (one.name, kind, value)
+    key = (op, tuple(arguments), *[id(value.type) for value in values])
     _, known = run.typings.get(key, _NEW)
     if known is None:
+        types = tuple([value.type for value in values])
         if given:
             refuse_products(op, given)
         try:
             bound = _bound(op, key[1], given, types, run)
             results = tuple([run.types.setdefault(result, result) for result in bound.infer(types)])
-            known = Typing(bound, results, bound.weights(types))
+            known = Typing.bound(bound, types, results)
         except Fault as fault:
             raise explained(fault, given, values, span, positional(op)) from None
         for result in known.results:

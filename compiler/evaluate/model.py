@@ -341,7 +341,7 @@ def _train_settings(train: tuple[ast.Train, Module] | None, run: Run) -> Any:
 
 def _check_freeze(train: tuple[ast.Train, Module] | None, settings: Any, run: Run) -> None:
     """The patterns of `freeze` must match weights, and leave some to be trained."""
-    if train is None or settings is None:
+    if train is None or settings is None or not settings.freeze:
         return
     try:
         frozen_names(run.builder.weights, settings.freeze)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from compiler.evaluate.problems import Problem
 from spec_lang.diagnostics import Label
 from spec_lang.source import Span
@@ -42,8 +44,21 @@ class Paths:
     """The paths that are taken, by layers and by labels, and the steps that labels only go through."""
 
     def __init__(self) -> None:
-        self._taken: dict[str, Span] = {}
-        self._through: dict[str, Span] = {}
+        self.taken: dict[str, Span] = {}
+        self.through: dict[str, Span] = {}
+
+    def counts(self) -> tuple[int, int]:
+        """How many paths there are of both kinds."""
+        return len(self.taken), len(self.through)
+
+    def take_again(
+        self, path: str, taken: Sequence[tuple[str, Span]], through: Sequence[tuple[str, Span]]
+    ) -> None:
+        """Take what goes on from a path that is new, as it went on from another."""
+        for rest, span in taken:
+            self.taken[path + rest] = span
+        for rest, span in through:
+            self.through[path + rest] = span
 
     def claim(self, path: Path, steps: int, span: Span, again: bool = False) -> None:
         """Take a path whose last `steps` are its own; E207 for a second use, and for a path inside another.
@@ -52,7 +67,7 @@ class Paths:
         take its path once more.
         """
         dotted = ".".join(path)
-        first = self._taken.get(dotted)
+        first = self.taken.get(dotted)
         if first is not None:
             if again and first == span:
                 return
@@ -63,23 +78,23 @@ class Paths:
                 labels=(Label(first, "first named here"),),
                 help=("give one of them another label",),
             )
-        if dotted in self._through:
+        if dotted in self.through:
             raise Problem(
                 "E207",
                 f"`{dotted}` is a name of its own and the beginning of another",
                 span,
-                labels=(Label(self._through[dotted], "the other name"),),
+                labels=(Label(self.through[dotted], "the other name"),),
             )
         for end in range(len(path) - 1, len(path) - steps, -1):
             before = ".".join(path[:end])
-            if before in self._taken:
+            if before in self.taken:
                 raise Problem(
                     "E207",
                     f"`{dotted}` goes through `{before}`, which is a name of its own",
                     span,
-                    labels=(Label(self._taken[before], "named here"),),
+                    labels=(Label(self.taken[before], "named here"),),
                 )
-            if before in self._through:
+            if before in self.through:
                 break  # and so is all that comes before it
-            self._through[before] = span
-        self._taken[dotted] = span
+            self.through[before] = span
+        self.taken[dotted] = span

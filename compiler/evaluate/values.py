@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from compiler.declare import Given, Word, show
 from compiler.graph import Value
+from compiler.ops import OPS
 from compiler.ops.base import Op
 from spec_lang import syntax as ast
 from spec_lang.frozen import field, record, unique
@@ -165,12 +166,14 @@ class TensorArray:
 class Env:
     """Names in scope, with the scopes around."""
 
-    __slots__ = ("names", "parent", "spans")
+    __slots__ = ("hidden", "names", "parent", "spans")
 
     def __init__(self, parent: Env | None = None) -> None:
         self.names: dict[str, Any] = {}
         self.spans: dict[str, Span] = {}
         self.parent = parent
+        #: Names of layers that mean something else in one of the scopes that this one has to do with.
+        self.hidden: set[str] = set() if parent is None else parent.hidden
 
     def lookup(self, name: str) -> Any:
         """The value, or None where there is none (no value is None)."""
@@ -192,6 +195,8 @@ class Env:
 
     def bind(self, name: str, value: Any, span: Span | None) -> None:
         self.names[name] = value
+        if name in OPS:
+            self.hidden.add(name)
         if span is not None:
             self.spans[name] = span
 
