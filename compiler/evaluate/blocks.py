@@ -12,7 +12,7 @@ from compiler.evaluate.layers import Results, apply_layer
 from compiler.evaluate.least import refuse_what_cannot_fit
 from compiler.evaluate.paths import Namer
 from compiler.evaluate.problems import Exhausted, Poisoned, Problem
-from compiler.evaluate.replay import Before, Recording, key_of
+from compiler.evaluate.replay import Before, Recording, Recordings, key_of
 from compiler.evaluate.values import (
     BlockValue,
     Env,
@@ -239,14 +239,16 @@ def _made(target: BlockValue, arguments: dict[str, Any], scope: Scope, path: str
     key = key_of(target, arguments, flow, inner)
     if key is None or not isinstance(flow, Value):
         return _ran(target.block.body, inner)
-    known = run.recordings.get(key)
+    if run.recordings is None:
+        run.recordings = Recordings()
+    known = run.recordings.find(key, flow.type)
     if known is not None:
-        again: Results | None = known.again(scope, path, flow, run)
+        again = known.again(scope, path, flow, run)
         if again is not None:
             return again
     before = Before.of(run, flow)
     results = _ran(target.block.body, inner)
-    run.recordings[key] = Recording.of(before, run, scope, path, flow, results)
+    run.recordings.keep(key, Recording.of(before, run, scope, path, flow, results))
     return results
 
 

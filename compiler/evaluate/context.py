@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from compiler.declare import Given
 from compiler.evaluate.least import Least
@@ -21,6 +21,7 @@ from spec_lang.limits import Limits
 from spec_lang.source import Span
 
 if TYPE_CHECKING:
+    from compiler.evaluate.replay import Recordings
     from compiler.modules import Module
 
 #: Nested calls of blocks and functions; deep enough for any fractal net.
@@ -29,6 +30,15 @@ MAX_DEPTH = 200
 MAX_ERRORS = 50
 #: Characters in the names of all weights and layers together, which is what they cost in memory.
 MAX_NAMES = 50_000_000
+
+
+class Applied(NamedTuple):
+    """A layer for types of inputs, with what follows; `arguments` are those of `given` as a key."""
+
+    types: tuple[TensorType, ...]
+    given: tuple[Given, ...]
+    arguments: tuple[Any, ...]
+    known: Typing
 
 
 @record
@@ -69,7 +79,7 @@ class Run:
         self.paths = Paths()
         self.names = 0
         #: What is known of a layer with its arguments for types of inputs, by their identity; they are held.
-        self.typings: dict[Any, tuple[tuple[TensorType, ...], Typing]] = {}
+        self.typings: dict[Any, Applied] = {}
         #: The types of results, one object for all that are equal.
         self.types: dict[TensorType, TensorType] = {}
         #: The arguments of a layer as stored for a rank, those of the last one that came of it, and that one.
@@ -87,10 +97,14 @@ class Run:
         self.sections = Sections()
         self.shared: list[SharedValue] = []
         self.raw_weights: list[Value] = []
+        #: What each node of the builder was applied with.
+        self.applied: list[Applied] = []
+        #: How often the type of a tensor was asked for.
+        self.asked = 0
         #: How many constants of files were evaluated, which is done once.
         self.constants = 0
         #: What blocks made, by what decides it; see `compiler.evaluate.replay`.
-        self.recordings: dict[Any, Any] = {}
+        self.recordings: Recordings | None = None
         #: Results that need no user: given to `_`, or taken by something that failed.
         self.spoken_for: set[Value] = set()
         #: The fewest layers of bodies: at first glance, and with names that hide a layer left out.

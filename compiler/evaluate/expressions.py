@@ -134,6 +134,8 @@ def template(text: ast.Template, context: Context) -> str:
             parts.append(format(value, part.format))
         else:
             value = evaluate(part, context)
+            if type(value) is not int:
+                context.run.asked += 1  # of a tensor it is the type that is told
             parts.append(str(value) if isinstance(value, str) else describe(value))
     return "".join(parts)
 
@@ -318,6 +320,7 @@ _ATTRIBUTES = ("channels", "height", "width", "depth", "size", "features", "rank
 
 def _attribute(expr: ast.Attribute, context: Context) -> Any:
     context.run.spend(expr.span, ATTRIBUTE_STEPS)
+    context.run.asked += 1
     value = evaluate(expr.value, context)
     if not isinstance(value, Value):
         raise Problem("E209", f"only a tensor has `.{expr.name}`, not {describe(value)}", expr.span)

@@ -9,7 +9,7 @@ from typing import Any
 
 from compiler.declare import BadValue, Choice, Fault, Flag, Given, Int, PerAxis, Position, Real, Tensor, Word
 from compiler.declare import Context as Kinds
-from compiler.evaluate.context import Context, Run
+from compiler.evaluate.context import Applied, Context, Run
 from compiler.evaluate.expressions import nothing_flows
 from compiler.evaluate.faults import explained, positional
 from compiler.evaluate.problems import Exhausted, Problem
@@ -67,7 +67,8 @@ def apply_layer(
         return (UNKNOWN,)
     if run.in_training and not context.training:
         _refuse_training(op, values, context, span)
-    known = typing_of(op, given, values, context, span)
+    applied = typing_of(op, given, values, context, span)
+    known = applied.known
     if own and (known.weights or label or namer.seq):
         path = context.take(path, max(len(label), 1), span)
     if known.weights and (context.repeated or not own):
@@ -85,6 +86,7 @@ def apply_layer(
         names=names,
         known=known,
     )
+    run.applied.append(applied)
     if context.training:
         run.in_training.update(results)
     return results
@@ -107,10 +109,10 @@ def _refuse_training(op: type[Op], values: Sequence[Value], context: Context, sp
 
 def typing_of(
     op: type[Op], given: tuple[Given, ...], values: Sequence[Value], context: Context, span: Span
-) -> Typing:
+) -> Applied:
     """Bind a layer to its inputs; the same layer on the same types is looked up."""
     run = context.run
-    arguments: list[Any] = []
+    found: list[Any] = []
     for one in given:
         value = one.value
         kind = type(value)
@@ -119,32 +121,43 @@ def typing_of(
         elif isinstance(value, tuple):
             run.spend(span, ELEMENT_STEPS * measure(value)[1])
             value = _exact(value)
-        arguments += (one.name, kind, value)
-    key = (op, tuple(arguments), *[id(value.type) for value in values])
-    _, known = run.typings.get(key, _NEW)
-    if known is None:
-        types = tuple([value.type for value in values])
+        found += (one.name, kind, value)
+    arguments = tuple(found)
+    types = tuple([value.type for value in values])
+    applied = run.typings.get((op, arguments, *map(id, types)))
+    if applied is None:
         if given:
             refuse_products(op, given)
         try:
-            bound = _bound(op, key[1], given, types, run)
-            results = tuple([run.types.setdefault(result, result) for result in bound.infer(types)])
-            known = Typing.bound(bound, types, results)
+            applied = typed(op, given, arguments, types, run, span)
         except Fault as fault:
             raise explained(fault, given, values, span, positional(op)) from None
-        for result in known.results:
-            if result.shape not in run.fitting:
-                check_size(result.shape, run.limits, span, "the result")
-                run.fitting.add(result.shape)
-        for weight in known.weights:
-            if weight.shape not in run.fitting:
-                check_size(weight.shape, run.limits, span, f"the {weight.name}")
-                run.fitting.add(weight.shape)
-        run.typings[key] = types, known
-    return known
+    return applied
 
 
-_NEW: tuple[None, None] = (None, None)
+def typed(
+    op: type[Op],
+    given: tuple[Given, ...],
+    arguments: tuple[Any, ...],
+    types: tuple[TensorType, ...],
+    run: Run,
+    span: Span,
+) -> Applied:
+    """A layer for types that are new to it.  Raises `Fault`, and `Problem` beyond a limit."""
+    bound = _bound(op, arguments, given, types, run)
+    results = tuple([run.types.setdefault(result, result) for result in bound.infer(types)])
+    known = Typing.bound(bound, types, results)
+    for result in known.results:
+        if result.shape not in run.fitting:
+            check_size(result.shape, run.limits, span, "the result")
+            run.fitting.add(result.shape)
+    for weight in known.weights:
+        if weight.shape not in run.fitting:
+            check_size(weight.shape, run.limits, span, f"the {weight.name}")
+            run.fitting.add(weight.shape)
+    applied = Applied(types, given, arguments, known)
+    run.typings[(op, arguments, *map(id, types))] = applied
+    return applied
 
 
 def _bound(

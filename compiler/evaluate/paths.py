@@ -46,19 +46,21 @@ class Paths:
     def __init__(self) -> None:
         self.taken: dict[str, Span] = {}
         self.through: dict[str, Span] = {}
+        #: Both in the order in which they came, so that what a block added can be read off.
+        self.order: list[tuple[str, bool]] = []
 
-    def counts(self) -> tuple[int, int]:
-        """How many paths there are of both kinds."""
-        return len(self.taken), len(self.through)
+    def between(self, start: int, stop: int, cut: int) -> list[tuple[str, bool, Span]]:
+        """What was added from one time to another: without its first letters, and if it is gone through."""
+        return [
+            (path[cut:], through, (self.through if through else self.taken)[path])
+            for path, through in self.order[start:stop]
+        ]
 
-    def take_again(
-        self, path: str, taken: Sequence[tuple[str, Span]], through: Sequence[tuple[str, Span]]
-    ) -> None:
+    def take_again(self, path: str, added: Sequence[tuple[str, bool, Span]]) -> None:
         """Take what goes on from a path that is new, as it went on from another."""
-        for rest, span in taken:
-            self.taken[path + rest] = span
-        for rest, span in through:
-            self.through[path + rest] = span
+        for rest, through, span in added:
+            (self.through if through else self.taken)[path + rest] = span
+            self.order.append((path + rest, through))
 
     def claim(self, path: Path, steps: int, span: Span, again: bool = False) -> None:
         """Take a path whose last `steps` are its own; E207 for a second use, and for a path inside another.
@@ -97,4 +99,6 @@ class Paths:
             if before in self.through:
                 break  # and so is all that comes before it
             self.through[before] = span
+            self.order.append((before, True))
         self.taken[dotted] = span
+        self.order.append((dotted, False))

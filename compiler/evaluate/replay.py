@@ -1,21 +1,26 @@
 """What a block made once, made again where it would be the same.
 
 A block sees its arguments, what flows in, and the definitions of its file, and nothing else; so what it
-makes of the same arguments and an input of the same type differs in what its names begin with alone.
-A ResNet-152 applies fifty blocks, of eight kinds.  Whatever is not told by that is evaluated: blocks that
-share, declare or train something, and any that goes near a limit, so that each problem is found where it is.
+makes of the same arguments and an input of the same type differs in what its names begin with alone.  Where
+it asks for no extent of a tensor, an input of another type goes through the same layers, and only what
+follows from them for their inputs is worked out.  A ResNet-152 applies fifty blocks, of eight kinds; a
+DenseNet-201 ninety-eight, of one kind.  Whatever cannot be told by that is evaluated: blocks that share,
+declare or train something, what does not fit, and what goes near a limit, so that each problem is found
+where it is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import islice
 from typing import Any, NamedTuple
 
-from compiler.declare import Word
-from compiler.evaluate.context import MAX_NAMES, Context, Run
-from compiler.evaluate.values import BlockValue, LayerValue, ListValue, TupleValue, Unknown, measure
+from compiler.declare import Fault, Word
+from compiler.evaluate.context import MAX_NAMES, Applied, Context, Run
+from compiler.evaluate.layers import typed
+from compiler.evaluate.problems import Problem
+from compiler.evaluate.values import BlockValue, LayerValue, ListValue, TupleValue, measure
 from compiler.graph import Node, Scope, Value, Weight
+from compiler.ops.base import TensorType
 
 #: Elements of a list up to which it is looked at as an argument.
 MAX_ELEMENTS = 64
@@ -24,9 +29,9 @@ Key = tuple[Any, ...]
 
 
 def key_of(
-    target: BlockValue, arguments: Mapping[str, Any], flow: Value | Unknown | None, context: Context
+    target: BlockValue, arguments: Mapping[str, Any], flow: Value | Any | None, context: Context
 ) -> Key | None:
-    """What decides what the block makes; None where that cannot be told."""
+    """What decides what the block makes, but for the type that flows in; None where that cannot be told."""
     run = context.run
     if not isinstance(flow, Value) or context.training or context.repeated or run.in_training or run.failed:
         return None
@@ -35,7 +40,7 @@ def key_of(
     values: list[Any] = []
     for value in arguments.values():
         kind = type(value)
-        if kind in (tuple, TupleValue, ListValue):
+        if kind in _COLLECTIONS:
             if measure(value)[1] > MAX_ELEMENTS:
                 return None
             value = _exact(value)
@@ -45,10 +50,11 @@ def key_of(
             return None
         values += (kind, value)
     # The depth decides what steps cost, and whether what flows in has a name, whether it can get one.
-    return (id(target.block), id(flow.type), bool(flow.name), run.depth, *values)
+    return (id(target.block), bool(flow.name), run.depth, *values)
 
 
 _PLAIN = (int, float, bool, str, Word)
+_COLLECTIONS = (tuple, TupleValue, ListValue)
 
 
 def _exact(value: tuple[Any, ...]) -> tuple[Any, ...] | None:
@@ -56,7 +62,7 @@ def _exact(value: tuple[Any, ...]) -> tuple[Any, ...] | None:
     found: list[Any] = []
     for one in value:
         kind = type(one)
-        if kind in (tuple, TupleValue, ListValue):
+        if kind in _COLLECTIONS:
             one = _exact(one)
             if one is None:
                 return None
@@ -71,15 +77,15 @@ class Before(NamedTuple):
 
     nodes: int
     steps: int
-    taken: int
-    through: int
+    paths: int
+    asked: int
     declared: tuple[int, ...]
     name: str
 
     @classmethod
     def of(cls, run: Run, flow: Value) -> Before:
-        taken, through = run.paths.counts()
-        return cls(len(run.builder.nodes), run.steps, taken, through, _declared(run), flow.name)
+        nodes, paths = len(run.builder.nodes), len(run.paths.order)
+        return cls(nodes, run.steps, paths, run.asked, _declared(run), flow.name)
 
 
 def _declared(run: Run) -> tuple[int, ...]:
@@ -93,14 +99,30 @@ def _declared(run: Run) -> tuple[int, ...]:
     )
 
 
+class Recordings:
+    """The recordings of an evaluation, by what decides them."""
+
+    def __init__(self) -> None:
+        self._of: dict[Any, Recording] = {}
+
+    def find(self, key: Key, type: TensorType) -> Recording | None:
+        """The recording that tells what becomes of this type; types are told apart by identity."""
+        found = self._of.get(key)
+        return found if found is not None else self._of.get((id(type), key))
+
+    def keep(self, key: Key, recording: Recording | None) -> None:
+        if recording is not None:
+            self._of[key if recording.any_type else (id(recording.flow.type), key)] = recording
+
+
 class _Made(NamedTuple):
     """A node without its names: its inputs by position among the values (0 flows in), its scope by its."""
 
     node: Node
+    applied: Applied
     inputs: tuple[int, ...]
-    outputs: tuple[tuple[Any, ...], ...]
+    names: tuple[str, ...]
     step: str
-    weights: tuple[tuple[str, tuple[Any, ...]], ...]
     scope: int
 
 
@@ -113,10 +135,12 @@ class Recording:
         self.before, self.scope, self.path, self.flow, self.results = before, scope, path, flow, results
         self.stop = len(run.builder.nodes)
         self.steps = run.steps - before.steps
-        self.paths = run.paths.counts()
+        self.paths = len(run.paths.order)
+        self.any_type = run.asked == before.asked
         #: A result may get a name where the block was applied.
         self.names = [value.name for value in results]
         self._nodes: list[_Made] | None = None
+        self._applied: dict[int, tuple[TensorType, list[Applied]]] = {}
 
     @classmethod
     def of(
@@ -130,7 +154,7 @@ class Recording:
         return cls(before, run, scope, path, flow, results)
 
     def again(self, scope: Scope, path: str, flow: Value, run: Run) -> tuple[Value, ...] | None:
-        """Make it under this path of what flows in; None where that goes near a limit."""
+        """Make it under this path of what flows in; None where that does not fit, or goes near a limit."""
         builder = run.builder
         count = self.stop - self.before.nodes
         if run.steps + self.steps > run.limits.steps or len(builder.nodes) + count > run.limits.layers:
@@ -139,11 +163,12 @@ class Recording:
             self._read(run)
         assert self._nodes is not None
         letters = self.letters + count * len(path)
-        if run.names + letters > MAX_NAMES:
+        applied = self._typed(flow.type, run)
+        if applied is None or run.names + letters > MAX_NAMES:
             return None
         run.steps += self.steps
         run.names += letters
-        run.paths.take_again(path, self.taken, self.through)
+        run.paths.take_again(path, self.added)
         scopes = [scope]
         for one, parent in self.scopes:
             scopes.append(
@@ -151,31 +176,62 @@ class Recording:
                       label=one.label)
             )  # fmt: skip
         values, nodes, weights = [flow], [], builder.weights
-        for made in self._nodes:
-            like = made.node
-            outputs = tuple([Value(*fields) for fields in made.outputs])
-            dotted = path + made.step
-            owned = {}
-            for name, fields in made.weights:
-                owned[name] = full = f"{dotted}.{name}"
-                weights[full] = Weight(full, *fields)
-            inputs = tuple([values[at] for at in made.inputs])
-            node = Node(like.op, inputs, outputs, dotted, builder.unique(dotted), owned, scopes[made.scope],
-                        like.span, False, like.label)  # fmt: skip
+        for (like, _, at, names, step, within), one_applied in zip(self._nodes, applied, strict=True):
+            known = one_applied.known
+            span, dotted, owned = like.span, path + step, {}
+            if len(names) == 1:
+                outputs: tuple[Value, ...] = (Value(known.results[0], names[0], span),)
+            else:
+                outputs = tuple([Value(t, n, span) for t, n in zip(known.results, names, strict=True)])
+            for own, shape, role, layer, trainable, start, fan_in, fan_out in known.declared:
+                owned[own] = full = f"{dotted}.{own}"
+                weights[full] = Weight(
+                    full, shape, role, layer, trainable, start, fan_in, fan_out, False, span
+                )  # fmt: skip
+            inputs = tuple([values[one] for one in at])
+            node = Node(known.op, inputs, outputs, dotted, builder.unique(dotted), owned, scopes[within],
+                        span, False, like.label)  # fmt: skip
             values += outputs
             nodes.append(node)
         builder.nodes += nodes
+        run.applied += applied
         for made_scope, members in zip(scopes, self.members, strict=True):
-            made_scope.members += [nodes[at] if at >= 0 else scopes[-at] for at in members]
-        return tuple([values[at] for at in self.at])
+            made_scope.members += [nodes[one] if one >= 0 else scopes[-one] for one in members]
+        return tuple([values[one] for one in self.at])
+
+    def _typed(self, flowing: TensorType, run: Run) -> list[Applied] | None:
+        """What follows from each layer where this type flows in; None where one does not fit."""
+        kept = self._applied.get(id(flowing))
+        if kept is not None:
+            return kept[1]
+        assert self._nodes is not None
+        types, found = [flowing], list[Applied]()
+        for made in self._nodes:
+            op, (_, given, arguments, first) = type(made.node.op), made.applied
+            inputs = tuple([types[one] for one in made.inputs])
+            applied = run.typings.get((op, arguments, *map(id, inputs)))
+            if applied is None:
+                assert made.node.span is not None
+                try:
+                    applied = typed(op, given, arguments, inputs, run, made.node.span)
+                except (Fault, Problem):
+                    return None
+            known = applied.known
+            if len(known.results) != len(first.results) or bool(known.weights) != bool(first.weights):
+                return None
+            types += known.results
+            found.append(applied)
+        self._applied[id(flowing)] = flowing, found
+        return found
 
     def _read(self, run: Run) -> None:
         """Read off what was made; only where it is wanted again."""
-        before, builder = self.before, run.builder
-        cut = len(self.path)
+        before, builder, cut = self.before, run.builder, len(self.path)
         nodes = builder.nodes[before.nodes : self.stop]
+        applied = run.applied[before.nodes : self.stop]
         self.letters = sum(len(node.path) - cut for node in nodes)
-        names = {id(value): name for value, name in zip(self.results, self.names, strict=True)}
+        self._applied[id(self.flow.type)] = self.flow.type, applied
+        named = {id(value): name for value, name in zip(self.results, self.names, strict=True)}
         positions = {id(self.flow): 0}
         #: Scopes within, each with its parent's position, parents first; and the members of all.
         found, self.scopes, at = [self.scope], list[tuple[Scope, int]](), {id(self.scope): 0}
@@ -191,21 +247,11 @@ class Recording:
             for scope in found
         ]
         self._nodes = []
-        for node in nodes:
+        for node, one in zip(nodes, applied, strict=True):
             inputs = tuple([positions[id(value)] for value in node.inputs])
             for value in node.outputs:
                 positions[id(value)] = len(positions)
-            outputs = [(v.type, names.get(id(v), v.name), v.span) for v in node.outputs]
-            owned = [(name, _fields(builder.weights[dotted])) for name, dotted in node.weights.items()]
-            step = node.path[cut:]
-            self._nodes.append(_Made(node, inputs, tuple(outputs), step, tuple(owned), at[id(node.scope)]))
+            names = tuple([named.get(id(value), value.name) for value in node.outputs])
+            self._nodes.append(_Made(node, one, inputs, names, node.path[cut:], at[id(node.scope)]))
         self.at = [positions[id(value)] for value in self.results]
-        taken, through = self.paths
-        self.taken = [(p[cut:], s) for p, s in islice(run.paths.taken.items(), before.taken, taken)]
-        self.through = [(p[cut:], s) for p, s in islice(run.paths.through.items(), before.through, through)]
-
-
-def _fields(weight: Weight) -> tuple[Any, ...]:
-    """What a weight has beside its name."""
-    return (weight.shape, weight.role, weight.layer, weight.trainable, weight.initialiser, weight.fan_in,
-            weight.fan_out, weight.training, weight.span, weight.dtype)  # fmt: skip
+        self.added = run.paths.between(before.paths, self.paths, cut)

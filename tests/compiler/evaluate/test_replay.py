@@ -147,6 +147,14 @@ def texts():
         "a path that is taken": (one('x: B\nx: B\n"x.y": B\nB'), 0),
         "a path that goes through": (one('"a.b": B\n"a.c": B\na: B\n"a.b.conv1": conv(2, 1)'), 0),
         "a label of two steps within": (one("B\nB\nB", plain('"p.q": conv(n, 1)\nrelu') ), 1),
+        "growing inputs": (one("B\nB\nB\nB\nB", plain("concat {\n  branch { identity }\n  branch { batchnorm -> relu -> conv(n, 3, pad = 1) }\n}")), 4),
+        "inputs of other ranks": (one("B\nflatten\nB\nB", plain("batchnorm -> relu")), 2),
+        "inputs that are asked": (one("B\nconv(4, 1)\nB\nB", plain("conv(in.channels, 1)\nconv(2 * it.channels, 1)")), 0),
+        "an output named by its type": (one("B\nconv(4, 1)\nB\nB", plain('conv(3, 1)\noutput "{in}"')), 0),
+        "as long as it fits": (one("B\nB\nB\nB\nB", plain("conv(n, 3)")), 2),
+        "a size that is not whole": (one("B\nB\nB\nB", plain("conv(n, 3, stride = 2, pad = 1)"), "2, 18, 18"), 0),
+        "weights that are not there": (one("B\nconv(4, 1)\nB\nB", plain("lrn(3) -> softmax")), 2),
+        "a tensor as an argument within": (one("B\nconv(5, 1)\nB\nconv(6, 1)\nB", plain("in -> maxpool(2) as small\nin -> adaptiveavgpool(like = small)\nadd(it, small)")), 1),
     }  # fmt: skip
 
 
@@ -169,6 +177,27 @@ def test_limits_are_met_at_the_same_place(monkeypatch, limit):
         same(monkeypatch, Source("m.cnn", DEEP), limits)
         outcomes.add(len(Made(monkeypatch, Source("m.cnn", DEEP), False, limits).found))
     assert outcomes == {0, 1}
+
+
+GROWING = (
+    "model m {\n    input image: [2, 8, 8]\n    repeat 6 {\n        D\n    }\n}\n"
+    "block D {\n    concat {\n        branch { identity }\n        branch { conv(8, 1) }\n    }\n}\n"
+)
+
+
+@pytest.mark.parametrize("limit", ["elements", "dimension"])
+def test_tensors_that_grow_are_refused_at_the_same_place(monkeypatch, limit):
+    outcomes = set()
+    for number in [*range(4, 60, 3), 64 * 33, 64 * 40, 64 * 50]:
+        limits = Limits(**{limit: number})
+        again = same(monkeypatch, Source("m.cnn", GROWING), limits)
+        refused = len(Made(monkeypatch, Source("m.cnn", GROWING), False, limits).found)
+        outcomes.add((bool(again), refused))
+    assert outcomes >= {(False, 1), (True, 1), (True, 0)}
+
+
+def test_densenet201_evaluates_one_of_its_layers(monkeypatch):
+    assert same(monkeypatch, "densenet201") >= 2 * 97
 
 
 def test_a_recursion_is_as_deep_as_it_was(monkeypatch):
