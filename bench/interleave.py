@@ -50,10 +50,12 @@ def against(
     rounds: int = 9,
     warm_up: int = 2,
     before: Callable[[], object] = lambda: None,
+    calls: int = 1,
 ) -> dict[str, Ratio]:
     """Time all candidates, interleaved, and give the ratios to `peer`, which is one of them.
 
-    `before` is done before each, and not timed.  Each round begins with another one, so that
+    `before` is done before each, and not timed.  Of so many `calls` in a row the last is timed: the first
+    finds caches and cores as the other candidate, and the pause, have left them.  Each round begins with another one, so that
     nobody is always the first.
     """
     times: dict[str, list[float]] = {name: [] for name in candidates}
@@ -63,6 +65,8 @@ def against(
         for name, run in order:
             before()
             time.sleep(PAUSE)
+            for _ in range(calls - 1):
+                run()
             begin = time.perf_counter()
             run()
             spent = time.perf_counter() - begin
