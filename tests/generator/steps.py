@@ -54,7 +54,10 @@ class Apply(Step):
 
     def run(self, sim: Sim) -> None:
         values = [(name, sim.evaluate(code)) for name, code in self.given]
-        results = sim.apply(sim.target(self.name), values, [sim.current()])
+        target = sim.target(self.name)
+        if isinstance(target, SharedOf) and (self.label or values):
+            raise Refused("what is shared has a name and arguments")
+        results = sim.apply(target, values, [sim.current()])
         bind(sim, self.names, results)
 
     def lines(self) -> list[str]:

@@ -8,7 +8,7 @@ from compiler.ops.base import TensorType
 from tests.generator import layers
 from tests.generator.making.base import Place
 from tests.generator.making.joins import Joins
-from tests.generator.sim import Block, Body, Code, LayerOf, Refused, SharedOf, Sim, run, word
+from tests.generator.sim import Block, Body, Code, LayerOf, Refused, SharedOf, Sim, Step, run, word
 from tests.generator.steps import (
     IT,
     Apply,
@@ -67,6 +67,9 @@ class Blocks(Joins):
     def argument(self, sim: Sim, block: Block, name: str) -> Code:
         """A value for a parameter, by the stem of its name."""
         if name.startswith("act"):
+            shared = [n for n, value in sim.scope.items() if isinstance(value, SharedOf)]
+            if shared and self.chance(0.5):
+                return Code(self.rng.choice(shared))
             return self.rng.choice(ACTIVATIONS)[1]
         if name.startswith("gate"):
             return self.rng.choice(GATES)
@@ -227,8 +230,11 @@ class Blocks(Joins):
             if not body or any(isinstance(s, Statement) for s in body):
                 raise Refused("an empty group")
             declared = [SharedGroup(name, Group(name, True, body))]
-        if self.chance(0.5):
-            applied: Body = [
+        applied: Body
+        if self.chance(0.3):
+            applied = self.handed_on(name, place)
+        elif self.chance(0.5):
+            applied = [
                 Apply(name),
                 # What it applies keeps the type, and the names within are its own.
                 *self.body(sim.copy(), place.deeper(keep=True), 1),
@@ -242,3 +248,16 @@ class Blocks(Joins):
                 )
             ]
         return [*declared, *applied]
+
+    def handed_on(self, shared: str, place: Place) -> Body:
+        """Something shared that is applied, and given to a block that applies it."""
+        block, parameter = self.name("Applied"), self.name("layer")
+        body: Body = [Apply(parameter)]
+        if self.chance(0.5):
+            body += [Apply(self.rng.choice(["tanh", "identity"]), joined=True), Apply(parameter, joined=True)]
+        self.blocks[block], self.origins[block] = Block(block, [(parameter, None)], body), TensorType((1,) * 9)
+        given: Step = Apply(block, [(None, Code(shared))])
+        for _ in range(self.rng.choice([0, 1, 1, 2])):
+            given = Group(self.name("within"), self.chance(0.5), [given])
+        made: Body = [Apply(shared), given]
+        return made if self.chance(0.5) else made[::-1]
