@@ -55,8 +55,8 @@ def against(
     """Time all candidates, interleaved, and give the ratios to `peer`, which is one of them.
 
     `before` is done before each, and not timed.  Of so many `calls` in a row the last is timed: the first
-    finds caches and cores as the other candidate, and the pause, have left them.  Each round begins with another one, so that
-    nobody is always the first.
+    finds caches and cores as the other candidate, and the pause, have left them.  Each round begins with
+    another one, so that nobody is always the first.
     """
     times: dict[str, list[float]] = {name: [] for name in candidates}
     order = list(candidates.items())
