@@ -94,7 +94,6 @@ def _declared(run: Run) -> tuple[int, ...]:
         run.constants,
         len(run.shared),
         len(run.raw_weights),
-        len(run.in_training),
         len(run.spoken_for),
     )
 

@@ -143,3 +143,26 @@ def test_scopes_tell_blocks_groups_seqs_and_joins():
     (join,) = seq.members
     assert (join.kind, join.name, join.steps, join.path) == ("join", "add", ("0",), "s.0")
     assert [type(m).__name__ for m in join.members] == ["Scope", "Node", "Node"]
+
+
+@pytest.mark.parametrize("body, rest, expected", [
+    ("let relu = tanh\nrelu", "", "tanh"),
+    ("B(tanh)", "block B(relu) { relu }", "tanh"),
+    ("B", "block B(relu = tanh) { relu }", "tanh"),
+    ("for relu in [tanh, elu] { relu }", "", "tanh elu"),
+    ("for (n, relu) in zip([2, 3], [tanh, elu]) { conv(n, 1) -> relu }", "", "conv tanh conv elu"),
+    ("conv(2, 1) as relu\ntanh\nadd(it, relu)", "", "conv tanh add"),
+    ("for i in 0..2 { conv(3, 1) as relu[i] }\nrelu[0] -> tanh\nadd(it, relu[1])", "", "conv conv tanh add"),
+    ("conv([relu + 1 for relu in 1..3][1], 1)\nrelu", "", "conv relu"),
+    ("conv(f(4), 1)\nrelu", "let f(relu) = relu + 1", "conv relu"),
+    ("relu", "let relu = tanh", "tanh"),
+    ("relu", "block relu { tanh }", "tanh"),
+    ("shared relu: conv(2, 1)\nrelu -> relu", "", "conv conv"),
+    ("weight relu: [2, 1, 1]\nmultiply(it, relu)", "", "multiply"),
+    ("if true {\n    let relu = elu\n    relu\n}\nrelu", "", "elu relu"),
+    ("B -> relu", "block B {\n    let relu = tanh\n    relu\n}", "tanh relu"),
+    ("relu -> B -> relu", "block B {\n    let relu = tanh\n    relu\n}", "relu tanh relu"),
+])  # fmt: skip
+def test_a_name_means_a_layer_but_where_it_was_bound(body, rest, expected):
+    graph = load(Source("m.cnn", f"model m {{\n    input image: [2, 8, 8]\n{body}\n}}\n{rest}\n"))
+    assert [node.op.name for node in graph.nodes] == expected.split()

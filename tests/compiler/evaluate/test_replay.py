@@ -3,7 +3,7 @@
 import pytest
 
 from compiler.declare import show
-from compiler.evaluate import blocks, model
+from compiler.evaluate import blocks, context, model, replay
 from compiler.evaluate.context import Run
 from compiler.evaluate.replay import Recording
 from compiler.graph import Node
@@ -147,6 +147,17 @@ def texts():
         "a path that is taken": (one('x: B\nx: B\n"x.y": B\nB'), 0),
         "a path that goes through": (one('"a.b": B\n"a.c": B\na: B\n"a.b.conv1": conv(2, 1)'), 0),
         "a label of two steps within": (one("B\nB\nB", plain('"p.q": conv(n, 1)\nrelu') ), 1),
+        "shared around, at another size": (one("shared s: seq {\n  B\n  B\n}\ns\nconv(5, 1)\ns\nB", plain("conv(2, 1) -> conv(5, 1)")), 0),
+        "a tensor of training outside of it": (one("conv(2, 1) as a\nB\nconv(2, 1) as b\nB\ntraining {\n  relu as x[0]\n  output aux\n}\nx[0] -> B"), 1),
+        "training within a block": (one("conv(2, 1)\nB as (a, _)\ntanh\nB as (b, _)\ntanh\nB as (c, _)", plain("relu\noutput main\ntraining {\n  conv(2, 1)\n  output aux\n}")), 0),
+        "a mistake of the grammar": (one("conv(2, 1)\nB\nB\nB", plain("conv(2, 1\nrelu as t\n(3")), 0),
+        "named, then not": (one("conv(2, 1) as a\nB\nB\nB", plain("in as x\nrelu\nadd(it, x)")), 0),
+        "2, then 2.0": (one("conv(2, 1)\nB(2)\nB(2)\nB(2.0)"), 1),
+        "1, then true": (one("conv(2, 1)\nB(1)\nB(1)\nB(true)", plain("if n == 1 {\n  relu\n} else {\n  tanh\n}", "n")), 1),
+        "numbers in lists": (one("conv(2, 1)\nB([1])\nB([1])\nB([true])\nB([1.0])", plain("for k in n {\n  if k == 1 {\n    relu\n  } else {\n    tanh\n  }\n}", "n")), 1),
+        "layers with other arguments": (one("conv(2, 1)\nB(elu(alpha = 1))\nB(elu(alpha = 2))\nB(elu(alpha = true))\nB(elu)", plain("f", "f")), 0),
+        "other depths": (one("conv(2, 1)\nN(9)", "block N(n) {\n    if n > 0 {\n        N(n - 1)\n    }\n    C\n    C\n}\nblock C {\n    D\n    D\n}\nblock D {\n    relu\n}\n"), 20),
+        "one name twice": (one("conv(2, 1)\nB\nB\nB", plain("relu1: tanh\nrelu")), 2),
         "growing inputs": (one("B\nB\nB\nB\nB", plain("concat {\n  branch { identity }\n  branch { batchnorm -> relu -> conv(n, 3, pad = 1) }\n}")), 4),
         "inputs of other ranks": (one("B\nflatten\nB\nB", plain("batchnorm -> relu")), 2),
         "inputs that are asked": (one("B\nconv(4, 1)\nB\nB", plain("conv(in.channels, 1)\nconv(2 * it.channels, 1)")), 0),
@@ -172,11 +183,18 @@ def test_limits_are_met_at_the_same_place(monkeypatch, limit):
     whole = Made(monkeypatch, Source("m.cnn", DEEP), True, Limits())
     most = whole.cost[-1][0] if limit == "steps" else len(whole.graph[0])
     outcomes = set()
-    for number in range(most + 1, 0, -max(most // 60, 1)):
+    for number in [most, most - 1, *range(most + 1, 0, -max(most // 60, 1))]:
         limits = Limits(**{limit: number})
         same(monkeypatch, Source("m.cnn", DEEP), limits)
         outcomes.add(len(Made(monkeypatch, Source("m.cnn", DEEP), False, limits).found))
     assert outcomes == {0, 1}
+
+
+@pytest.mark.parametrize("letters", [30, 60, 61, 62, 90, 91, 92, 1000])
+def test_all_names_are_as_long_as_they_may_be(monkeypatch, letters):
+    for module in (context, replay):
+        monkeypatch.setattr(module, "MAX_NAMES", letters)
+    assert same(monkeypatch, Source("m.cnn", DEEP)) >= (2 * 4 if letters == 1000 else 0)
 
 
 GROWING = (
