@@ -139,7 +139,8 @@ def train(graph: Graph, data: Dataset, *, backend: str = "torch", seed: int = 0,
 
     Raises:
         TrainingError: E804 the loss is no number any more, E806 a checkpoint of another
-            training, E801 epochs, batch or freeze that cannot be, E807 and E808 freeze that
+            training, E803 both weights and a checkpoint to begin with, E801 epochs, batch or
+            freeze that cannot be, E807 and E808 freeze that
             matches no weights or all of them.
         DataError: E70x data that does not fit.
         BackendError: E60x a backend that is missing, does not train, or lacks a layer, E820
@@ -147,6 +148,10 @@ def train(graph: Graph, data: Dataset, *, backend: str = "torch", seed: int = 0,
         OutputError: E9 checkpoints that cannot be written.
         KeyboardInterrupt: after the last checkpoint has been written.
     """
+    if weights is not None and resume is not None:
+        raise TrainingError(Diagnostic(
+            "E803", "weights to start from and a checkpoint to go on from: training begins with one of them",
+            place=os.fsdecode(resume), help=("leave out the weights: the checkpoint holds its own",)))
     model = logits_graph(graph)
     settings = adjusted_settings(graph, epochs=epochs, batch=batch, freeze=freeze)
     model = frozen(model, settings)

@@ -52,7 +52,8 @@ train m { batch = 64 }
 """),
     Code("E803", "settings that contradict each other", """
 Each setting is fine alone, but not together: Nesterov's step looks ahead along the momentum, so it
-needs some; a warm-up must end before the training does.
+needs some; a warm-up must end before the training does; and a training that goes on from a checkpoint
+starts from no other weights.
 """,
          """model m { input image: [1, 8, 8]
     flatten -> fc(2)
