@@ -168,7 +168,8 @@ def _slotted(cls: type[T], methods: tuple[Callable[..., Any], ...]) -> type[T]:
     bare = type(f"_Bare{cls.__name__}", (), {"__slots__": tuple(own._fields)})
     made: Any = type(cls.__name__, (bare,), {**kept, "__slots__": (), "_bare": bare, "__init__": _first})
     for method in (*methods, __getstate__, __setstate__):
-        setattr(made, method.__name__, method)
+        if method.__name__ not in kept:
+            setattr(made, method.__name__, method)
     return made  # type: ignore[no-any-return]
 
 

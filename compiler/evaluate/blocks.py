@@ -246,6 +246,12 @@ def _made(target: BlockValue, arguments: dict[str, Any], scope: Scope, path: str
         again = known.again(scope, path, flow, run)
         if again is not None:
             return again
+        # Nor would what is in it, which each block would find out anew.
+        run.evaluating = True
+        try:
+            return _ran(target.block.body, inner)
+        finally:
+            run.evaluating = False
     before = Before.of(run, flow)
     results = _ran(target.block.body, inner)
     run.recordings.keep(key, Recording.of(before, run, scope, path, flow, results))

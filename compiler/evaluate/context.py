@@ -99,8 +99,11 @@ class Run:
         self.raw_weights: list[Value] = []
         #: What each node of the builder was applied with.
         self.applied: list[Applied] = []
-        #: How often the type of a tensor was asked for.
-        self.asked = 0
+        #: How often the type of a tensor was asked for, a tensor was given to `_`, and something was applied
+        #: that makes no block around it again.
+        self.asked = self.put_aside = self.unrepeatable = 0
+        #: Whether a block is evaluated that could not be made again: then nothing in it is.
+        self.evaluating = False
         #: How many constants of files were evaluated, which is done once.
         self.constants = 0
         #: What blocks made, by what decides it; see `compiler.evaluate.replay`.

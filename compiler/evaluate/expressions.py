@@ -99,7 +99,7 @@ def given_arguments(arguments: Sequence[ast.Argument], context: Context) -> tupl
     for argument in arguments:
         known = run.literals.get(id(argument))
         if known is not None:
-            run.spend(argument.span, EXPRESSION_STEPS)
+            run.spend(argument.value.span, EXPRESSION_STEPS)
             given.append(known)
             continue
         expr = argument.value

@@ -121,13 +121,15 @@ def typing_of(
         elif isinstance(value, tuple):
             run.spend(span, ELEMENT_STEPS * measure(value)[1])
             value = _exact(value)
+        elif kind is float and not value:
+            value = str(value)  # 0.0 is no -0.0
         found += (one.name, kind, value)
     arguments = tuple(found)
     types = tuple([value.type for value in values])
+    if given:
+        refuse_products(op, given)  # the same size as a product is no excuse for it
     applied = run.typings.get((op, arguments, *map(id, types)))
     if applied is None:
-        if given:
-            refuse_products(op, given)
         try:
             applied = typed(op, given, arguments, types, run, span)
         except Fault as fault:
@@ -179,10 +181,10 @@ def _bound(
 
 
 def _exact(value: Any) -> tuple[Any, Any]:
-    """A key that tells 1 from 1.0 and from `true`."""
+    """A key that tells 1 from 1.0, from `true`, and 0.0 from -0.0."""
     if isinstance(value, tuple):
         return (tuple, tuple([_exact(one) for one in value]))
-    return (type(value), value)
+    return (type(value), str(value) if value == 0.0 and type(value) is float else value)
 
 
 def check_size(shape: Sequence[int], limits: Limits, span: Span, what: str) -> None:

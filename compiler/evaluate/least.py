@@ -57,7 +57,7 @@ class Least:
         if isinstance(base, ast.Group):
             return self.body(base.body, module)
         if isinstance(base, ast.Merge):
-            return self.branches(base.branches, module) + 1
+            return self.branches(base.branches, module) + (_branches(base.branches) > 1)
         if not isinstance(base, ast.Apply) or base.indices or self._hidden(base.name, module):
             return 0
         found = module.origin(base.name)
@@ -89,6 +89,15 @@ def refuse_what_cannot_fit(run: Run, counted: Callable[[Least], int], span: Span
     # Most bodies are far from the limit; only near it are names worth a look.
     if counted(run.least) > room and counted(run.sure_least) > room:
         raise Exhausted("E412", f"more than {run.limits.layers:,} layers", span)
+
+
+def _branches(branches: Sequence[ast.BranchItem]) -> int:
+    """The fewest branches: of one that a loop or a condition made there is no join."""
+    return sum(
+        1 if isinstance(item, ast.Branch) else _length(item.loop) * _branches(item.branches)
+        for item in branches
+        if not isinstance(item, ast.IfBranches)
+    )
 
 
 def _number(expr: ast.Expr) -> int:

@@ -106,6 +106,7 @@ def _bind(target: ast.Target, value: Value | Unknown, context: Context) -> None:
             run.builder.rename(value, target.name)
     elif isinstance(value, Value):
         run.spoken_for.add(value)
+        run.put_aside += 1
 
 
 def _fill(target: ast.Target, value: Value | Unknown, context: Context) -> None:

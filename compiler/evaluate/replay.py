@@ -35,41 +35,50 @@ def key_of(
     run = context.run
     if not isinstance(flow, Value) or context.training or context.repeated or run.in_training or run.failed:
         return None
-    if target.module.damage:
+    if target.module.damage or run.evaluating:
+        run.unrepeatable += 1
         return None
     values: list[Any] = []
     for value in arguments.values():
-        kind = type(value)
-        if kind in _COLLECTIONS:
-            if measure(value)[1] > MAX_ELEMENTS:
-                return None
-            value = _exact(value)
-            if value is None:
-                return None
-        elif kind not in _PLAIN and not (kind in (LayerValue, BlockValue) and not value.given):
+        found = _keyed(value)
+        if found is None:
+            # What the scope says of this block is not true of another one, nor of what is around both.
+            run.unrepeatable += _tells_places_apart(value)
             return None
-        values += (kind, value)
+        values += found
     # The depth decides what steps cost, and whether what flows in has a name, whether it can get one.
     return (id(target.block), bool(flow.name), run.depth, *values)
 
 
-_PLAIN = (int, float, bool, str, Word)
+_PLAIN = (int, bool, str, Word)
 _COLLECTIONS = (tuple, TupleValue, ListValue)
 
 
-def _exact(value: tuple[Any, ...]) -> tuple[Any, ...] | None:
-    """A key that tells 1 from 1.0 and from `true`; None where it holds more than numbers and words."""
+def _keyed(value: Any) -> tuple[Any, Any] | None:
+    """A key that tells 1 from 1.0, from `true`, and 0.0 from -0.0; None where that is not told by a key."""
+    kind = type(value)
+    if kind in _PLAIN or (kind in (LayerValue, BlockValue) and not value.given):
+        return kind, value
+    if kind is float:
+        return kind, str(value)
+    if kind not in _COLLECTIONS or measure(value)[1] > MAX_ELEMENTS:
+        return None
     found: list[Any] = []
     for one in value:
-        kind = type(one)
-        if kind in _COLLECTIONS:
-            one = _exact(one)
-            if one is None:
-                return None
-        elif kind not in _PLAIN:
+        key = _keyed(one)
+        if key is None:
             return None
-        found += (kind, one)
-    return tuple(found)
+        found += key
+    return kind, tuple(found)
+
+
+def _tells_places_apart(value: Any) -> bool:
+    """Whether an argument is, or may hold, what is in one place of the model: a tensor, something shared."""
+    if isinstance(value, tuple):
+        return measure(value)[1] > MAX_ELEMENTS or any(map(_tells_places_apart, value))
+    if isinstance(value, (LayerValue, BlockValue)):
+        return any(_tells_places_apart(one.value) for one in value.given)
+    return not isinstance(value, (*_PLAIN, float))
 
 
 class Before(NamedTuple):
@@ -94,7 +103,8 @@ def _declared(run: Run) -> tuple[int, ...]:
         run.constants,
         len(run.shared),
         len(run.raw_weights),
-        len(run.spoken_for),
+        run.put_aside,
+        run.unrepeatable,
     )
 
 
@@ -167,6 +177,7 @@ class Recording:
             return None
         run.steps += self.steps
         run.names += letters
+        run.asked += not self.any_type  # so that what this is a part of is for its type alone, too
         run.paths.take_again(path, self.added)
         scopes = [scope]
         for one, parent in self.scopes:

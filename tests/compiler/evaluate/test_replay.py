@@ -6,7 +6,7 @@ from compiler.declare import show
 from compiler.evaluate import blocks, context, model, replay
 from compiler.evaluate.context import Run
 from compiler.evaluate.replay import Recording
-from compiler.graph import Node
+from compiler.graph import Node, Value
 from compiler.load import check, load, shipped
 from spec_lang.diagnostics import SpecError
 from spec_lang.limits import Limits
@@ -21,11 +21,16 @@ def described(inference):
     for value in (*graph.inputs.values(), *(v for node in graph.nodes for v in node.outputs)):
         values[value] = len(values)
 
+    def said(argument):
+        if isinstance(argument, tuple):
+            return [said(part) for part in argument]
+        return ("tensor", values.get(argument)) if isinstance(argument, Value) else (type(argument), show(argument))
+
     def scope(one):
         scopes[id(one)] = len(scopes)
         members = [(m.name,) if isinstance(m, Node) else scope(m) for m in one.members]
         parent = None if one.parent is None else scopes[id(one.parent)]
-        shown = {k: (type(v), show(v)) for k, v in one.arguments.items()}
+        shown = {k: said(v) for k, v in one.arguments.items()}
         return (one.kind, one.steps, one.name, parent, shown, one.span, one.doc, one.shared, one.label, one.path,
                 one.absolute, members)
 
@@ -158,6 +163,17 @@ def texts():
         "layers with other arguments": (one("conv(2, 1)\nB(elu(alpha = 1))\nB(elu(alpha = 2))\nB(elu(alpha = true))\nB(elu)", plain("f", "f")), 0),
         "other depths": (one("conv(2, 1)\nN(9)", "block N(n) {\n    if n > 0 {\n        N(n - 1)\n    }\n    C\n    C\n}\nblock C {\n    D\n    D\n}\nblock D {\n    relu\n}\n"), 20),
         "one name twice": (one("conv(2, 1)\nB\nB\nB", plain("relu1: tanh\nrelu")), 2),
+        "a block that asks, made again within one that is evaluated": (one("conv(2, 1)\nB(1)\nB(2)\nconv(4, 1)\nB(2)", plain("C\nrelu", "n = 1") + "block C {\n  conv(in.channels, 1)\n}\n"), 1),
+        "such a one in a loop": (one("conv(2, 1)\nB(2)\nB(3)\nmaxpool(2)\nB(3)", plain("repeat n {\n  C\n}") + "block C {\n  if it.height == 8 {\n    relu\n  } else {\n    tanh\n  }\n}\n"), 1),
+        "such a one that expects": (one("conv(2, 1)\nB(2)\nB(3)\nconv(4, 1)\nB(3)", plain("repeat n {\n  C\n}") + "block C {\n  expect it.channels == 2\n  relu\n}\n"), 1),
+        "two zeros": (one("conv(2, 1)\nB(0.0)\nB(-0.0)\nB([0.0])\nB([-0.0])", plain('"x{n}": conv(2, 1)', "n = 0.5").replace("= 0.5", "")), 0),
+        "two zeros of a layer": (one("conv(2, 1)\nmultiply(it, 0.0)\nmultiply(it, -0.0)\nmultiply(it, 0)"), 0),
+        "put aside twice": (one("aside {\n  conv(2, 1) as _ -> B\n}\naside {\n  conv(2, 1) -> B\n}\nrelu", plain("in as _")), 0),
+        "a product as a size": (one("conv(2, 9, pad = same)\nB\nconv(4, 1)\nB", plain("conv(2, 3*3, pad = same)")), 0),
+        "a product beside its size": (one("conv(2, 1)\nconv(2, 9, pad = same)\nconv(2, 3*3, pad = same)"), 0),
+        "a tensor handed on within": (one("conv(2, 1)\nB\nB\nconv(4, 1)\nB", plain("relu as x\nC(x)") + "block C(t) {\n  add(it, t)\n}\n"), 0),
+        "tensors handed on within": (one("conv(2, 1)\nB\nB\nconv(4, 1)\nB", plain("relu as x\nC([x, x])") + "block C(t) {\n  add(it, t[0])\n}\n"), 0),
+        "a block of another's that does not fit": (one("conv(2, 1)\nO(1)\nO(1)\nmaxpool(2)\nO(1)\nO(2)\nO(2)", "block O(n) {\n  C\n  relu\n}\nblock C {\n  conv(2, 5, pad = 2)\n  conv(2, 8)\n}\n"), 0),
         "growing inputs": (one("B\nB\nB\nB\nB", plain("concat {\n  branch { identity }\n  branch { batchnorm -> relu -> conv(n, 3, pad = 1) }\n}")), 4),
         "inputs of other ranks": (one("B\nflatten\nB\nB", plain("batchnorm -> relu")), 2),
         "inputs that are asked": (one("B\nconv(4, 1)\nB\nB", plain("conv(in.channels, 1)\nconv(2 * it.channels, 1)")), 0),
@@ -212,6 +228,33 @@ def test_tensors_that_grow_are_refused_at_the_same_place(monkeypatch, limit):
         refused = len(Made(monkeypatch, Source("m.cnn", GROWING), False, limits).found)
         outcomes.add((bool(again), refused))
     assert outcomes >= {(False, 1), (True, 1), (True, 0)}
+
+
+def test_a_product_is_refused_whatever_stands_before_it():
+    text = texts()["a product beside its size"][0]
+    assert [d.code for d in check(Source("m.cnn", text))] == ["E316"]
+
+
+def test_a_join_of_one_branch_is_no_layer(monkeypatch):
+    text = ("model m {\n    input image: [2, 8, 8]\n    B\n    B\n    B\n}\nblock B {\n    if true {\n        C\n    }\n}\n"
+            "block C {\n    add {\n        for i in 0..1 {\n            branch { relu }\n        }\n    }\n}\n")  # fmt: skip
+    for layers in (1, 2, 3, 4):
+        same(monkeypatch, Source("m.cnn", text), Limits(layers=layers))
+    assert check(Source("m.cnn", text), limits=Limits(layers=3)) == []
+    assert [d.code for d in check(Source("m.cnn", text), limits=Limits(layers=2))] == ["E412"]
+
+
+def test_what_does_not_fit_is_tried_once_for_all_that_is_in_it(monkeypatch):
+    """Each of the nested blocks on its own would try all that is in it: 190 times as much."""
+    text = (
+        "model m {\n    input image: [2, 12, 12]\n    conv(2, 1)\n    F(60)\n    maxpool(2)\n    F(60)\n}\n"
+        "block F(n) {\n    if n == 0 {\n        conv(2, 3, pad = 1)\n        conv(2, 5)\n    } else {\n"
+        "        relu\n        F(n - 1)\n    }\n}\n"
+    )
+    tried, typed = [], Recording._typed
+    monkeypatch.setattr(Recording, "_typed", lambda self, *given: tried.append(1) or typed(self, *given))
+    same(monkeypatch, Source("m.cnn", text))
+    assert len(tried) == 2  # by `check` and by `load`
 
 
 def test_densenet201_evaluates_one_of_its_layers(monkeypatch):

@@ -66,8 +66,7 @@ class Control(Base):
         array, variable, times = self.name("x"), self.name("i"), self.rng.choice([2, 3])
         inside = place.deeper(keep=True, loops=(*place.loops, variable))
         body = self.body(sim.copy().child({variable: 0}), inside, 2)
-        body = [s for s in body if not isinstance(s, Statement)]
-        if not body or len(getattr(body[-1], "names", ("", ""))) > 1:
+        if not body or any(isinstance(s, Statement) for s in body) or len(getattr(body[-1], "names", ("", ""))) > 1:
             raise Refused("nothing to keep")
         body[-1].names = (f"{array}[{variable}]",)
         kind = self.rng.choice(
@@ -91,8 +90,8 @@ class Control(Base):
         base = self.name("t")
         inside = place.deeper(keep=True, loops=(*place.loops, i, j))
         inner = sim.copy().child({i: 0, j: 1})
-        body = [s for s in self.body(inner, inside, 2) if not isinstance(s, Statement)]
-        if not body or len(getattr(body[-1], "names", ("", ""))) > 1:
+        body = self.body(inner, inside, 2)
+        if not body or any(isinstance(s, Statement) for s in body) or len(getattr(body[-1], "names", ("", ""))) > 1:
             raise Refused("nothing to keep")
         body[-1].names = (f"{array}[{i}, {j}]",)
         before = Code(f"{array}[{i}, 0..{j}]", f"[{array}[{i}, k] for k in range({j})]")
