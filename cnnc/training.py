@@ -140,8 +140,7 @@ def train(graph: Graph, data: Dataset, *, backend: str = "torch", seed: int = 0,
     Raises:
         TrainingError: E804 the loss is no number any more, E806 a checkpoint of another
             training, E803 both weights and a checkpoint to begin with, E801 epochs, batch or
-            freeze that cannot be, E807 and E808 freeze that
-            matches no weights or all of them.
+            freeze that cannot be, E807 and E808 freeze that matches no weights or all of them.
         DataError: E70x data that does not fit.
         BackendError: E60x a backend that is missing, does not train, or lacks a layer, E820
             a model that is no classifier.

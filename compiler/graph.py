@@ -330,7 +330,9 @@ class GraphBuilder:
         if known is None:
             known = Typing.of(op, [v.type for v in inputs], arguments)
         bound, results = known.op, known.results
-        if names:
+        if len(results) == 1:
+            outputs: tuple[Value, ...] = (Value(results[0], names[0] if names else "", span),)
+        elif names:
             given = (*names, *[""] * len(results))
             outputs = tuple([Value(t, name, span) for t, name in zip(results, given, strict=False)])
         else:

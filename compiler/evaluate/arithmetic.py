@@ -52,9 +52,9 @@ def _binary(expr: ast.Binary, context: Context) -> Any:
     b = number(right, expr.right.span, operator)
     if operator in _COMPARE:
         return _COMPARE[operator](a, b)
-    exact = _EXACT.get(operator)
-    if exact is not None and type(a) is int and type(b) is int:
-        value = exact(a, b)
+    total = _TOTAL.get(operator)
+    if total is not None and type(a) is int and type(b) is int:
+        value = total(a, b)
         if value.bit_length() > MAX_BITS:
             raise _too_big(expr.span)
         return value
@@ -81,8 +81,8 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     ">": operators.gt,
     ">=": operators.ge,
 }
-#: What integers make an integer of that is never refused for its operands.
-_EXACT: dict[str, Callable[[int, int], int]] = {"+": operators.add, "-": operators.sub, "*": operators.mul}
+#: What no numbers are refused for.
+_TOTAL: dict[str, Callable[[Any, Any], Any]] = {"+": operators.add, "-": operators.sub, "*": operators.mul}
 
 
 def _arithmetic(operator: str, a: Any, b: Any, expr: ast.Binary) -> Any:
@@ -103,12 +103,8 @@ def _arithmetic(operator: str, a: Any, b: Any, expr: ast.Binary) -> Any:
         if isinstance(power, complex):
             raise Problem("E211", f"{a} ** {b} is not a real number", expr.span)
         return power
-    if operator == "+":
-        return a + b
-    if operator == "-":
-        return a - b
-    if operator == "*":
-        return a * b
+    if operator in _TOTAL:
+        return _TOTAL[operator](a, b)
     if operator == "/":
         return a / b
     return a // b if operator == "//" else a % b

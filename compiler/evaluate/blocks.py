@@ -12,7 +12,7 @@ from compiler.evaluate.layers import Results, apply_layer
 from compiler.evaluate.least import refuse_what_cannot_fit
 from compiler.evaluate.paths import Namer
 from compiler.evaluate.problems import Exhausted, Poisoned, Problem
-from compiler.evaluate.replay import Before, Recording, Recordings, key_of
+from compiler.evaluate.replay import Before, Recording, key_of
 from compiler.evaluate.values import (
     BlockValue,
     Env,
@@ -239,9 +239,8 @@ def _made(target: BlockValue, arguments: dict[str, Any], scope: Scope, path: str
     key = key_of(target, arguments, flow, inner)
     if key is None or not isinstance(flow, Value):
         return _ran(target.block.body, inner)
-    if run.recordings is None:
-        run.recordings = Recordings()
-    known = run.recordings.find(key, flow.type)
+    typed = (id(flow.type), key)  # types are told apart by identity
+    known = run.recordings.get(key) or run.recordings.get(typed)
     if known is not None:
         again = known.again(scope, path, flow, run)
         if again is not None:
@@ -254,7 +253,9 @@ def _made(target: BlockValue, arguments: dict[str, Any], scope: Scope, path: str
             run.evaluating = False
     before = Before.of(run, flow)
     results = _ran(target.block.body, inner)
-    run.recordings.keep(key, Recording.of(before, run, scope, path, flow, results))
+    recording = Recording.of(before, run, scope, path, flow, results)
+    if recording is not None:
+        run.recordings[key if recording.any_type else typed] = recording
     return results
 
 

@@ -21,7 +21,7 @@ from spec_lang.limits import Limits
 from spec_lang.source import Span
 
 if TYPE_CHECKING:
-    from compiler.evaluate.replay import Recordings
+    from compiler.evaluate.replay import Recording
     from compiler.modules import Module
 
 #: Nested calls of blocks and functions; deep enough for any fractal net.
@@ -107,7 +107,7 @@ class Run:
         #: How many constants of files were evaluated, which is done once.
         self.constants = 0
         #: What blocks made, by what decides it; see `compiler.evaluate.replay`.
-        self.recordings: Recordings | None = None
+        self.recordings: dict[Any, Recording] = {}
         #: Results that need no user: given to `_`, or taken by something that failed.
         self.spoken_for: set[Value] = set()
         #: The fewest layers of bodies: at first glance, and with names that hide a layer left out.

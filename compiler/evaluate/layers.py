@@ -13,7 +13,7 @@ from compiler.evaluate.context import Applied, Context, Run
 from compiler.evaluate.expressions import nothing_flows
 from compiler.evaluate.faults import explained, positional
 from compiler.evaluate.problems import Exhausted, Problem
-from compiler.evaluate.values import UNKNOWN, BlockValue, SharedValue, TensorArray, Unknown, measure
+from compiler.evaluate.values import UNKNOWN, BlockValue, SharedValue, TensorArray, Unknown, exact, measure
 from compiler.graph import Typing, Value
 from compiler.ops.base import Op, TensorType
 from spec_lang import syntax as ast
@@ -115,15 +115,9 @@ def typing_of(
     found: list[Any] = []
     for one in given:
         value = one.value
-        kind = type(value)
-        if kind is tuple:  # a size: whole numbers
-            run.spend(span, ELEMENT_STEPS * len(value))
-        elif isinstance(value, tuple):
+        if isinstance(value, tuple):
             run.spend(span, ELEMENT_STEPS * measure(value)[1])
-            value = _exact(value)
-        elif kind is float and not value:
-            value = str(value)  # 0.0 is no -0.0
-        found += (one.name, kind, value)
+        found += (one.name, *exact(value))
     arguments = tuple(found)
     types = tuple([value.type for value in values])
     if given:
@@ -178,13 +172,6 @@ def _bound(
     bound = op(**prepared)
     run.bound[key] = (stored, prepared, bound)
     return bound
-
-
-def _exact(value: Any) -> tuple[Any, Any]:
-    """A key that tells 1 from 1.0, from `true`, and 0.0 from -0.0."""
-    if isinstance(value, tuple):
-        return (tuple, tuple([_exact(one) for one in value]))
-    return (type(value), str(value) if value == 0.0 and type(value) is float else value)
 
 
 def check_size(shape: Sequence[int], limits: Limits, span: Span, what: str) -> None:

@@ -18,8 +18,8 @@ from compiler.declare import Fault, Word
 from compiler.evaluate.context import MAX_NAMES, Applied, Context, Run
 from compiler.evaluate.layers import typed
 from compiler.evaluate.problems import Problem
-from compiler.evaluate.values import BlockValue, LayerValue, ListValue, TupleValue, measure
-from compiler.graph import Node, Scope, Value, Weight
+from compiler.evaluate.values import BlockValue, LayerValue, ListValue, TupleValue, exact, measure
+from compiler.graph import Node, Scope, Value
 from compiler.ops.base import TensorType
 
 #: Elements of a list up to which it is looked at as an argument.
@@ -40,36 +40,24 @@ def key_of(
         return None
     values: list[Any] = []
     for value in arguments.values():
-        found = _keyed(value)
-        if found is None:
+        if not _is_plain(value):
             # What the scope says of this block is not true of another one, nor of what is around both.
             run.unrepeatable += _tells_places_apart(value)
             return None
-        values += found
+        values += exact(value)
     # The depth decides what steps cost, and whether what flows in has a name, whether it can get one.
     return (id(target.block), bool(flow.name), run.depth, *values)
 
 
-_PLAIN = (int, bool, str, Word)
-_COLLECTIONS = (tuple, TupleValue, ListValue)
+_PLAIN = (int, float, bool, str, Word)
 
 
-def _keyed(value: Any) -> tuple[Any, Any] | None:
-    """A key that tells 1 from 1.0, from `true`, and 0.0 from -0.0; None where that is not told by a key."""
+def _is_plain(value: Any) -> bool:
+    """Whether a key tells all of it: numbers, words, layers and blocks as they are, not too many."""
     kind = type(value)
-    if kind in _PLAIN or (kind in (LayerValue, BlockValue) and not value.given):
-        return kind, value
-    if kind is float:
-        return kind, str(value)
-    if kind not in _COLLECTIONS or measure(value)[1] > MAX_ELEMENTS:
-        return None
-    found: list[Any] = []
-    for one in value:
-        key = _keyed(one)
-        if key is None:
-            return None
-        found += key
-    return kind, tuple(found)
+    if kind in (tuple, TupleValue, ListValue):
+        return measure(value)[1] <= MAX_ELEMENTS and all(map(_is_plain, value))
+    return kind in _PLAIN or (kind in (LayerValue, BlockValue) and not value.given)
 
 
 def _tells_places_apart(value: Any) -> bool:
@@ -78,7 +66,7 @@ def _tells_places_apart(value: Any) -> bool:
         return measure(value)[1] > MAX_ELEMENTS or any(map(_tells_places_apart, value))
     if isinstance(value, (LayerValue, BlockValue)):
         return any(_tells_places_apart(one.value) for one in value.given)
-    return not isinstance(value, (*_PLAIN, float))
+    return not isinstance(value, _PLAIN)
 
 
 class Before(NamedTuple):
@@ -106,22 +94,6 @@ def _declared(run: Run) -> tuple[int, ...]:
         run.put_aside,
         run.unrepeatable,
     )
-
-
-class Recordings:
-    """The recordings of an evaluation, by what decides them."""
-
-    def __init__(self) -> None:
-        self._of: dict[Any, Recording] = {}
-
-    def find(self, key: Key, type: TensorType) -> Recording | None:
-        """The recording that tells what becomes of this type; types are told apart by identity."""
-        found = self._of.get(key)
-        return found if found is not None else self._of.get((id(type), key))
-
-    def keep(self, key: Key, recording: Recording | None) -> None:
-        if recording is not None:
-            self._of[key if recording.any_type else (id(recording.flow.type), key)] = recording
 
 
 class _Made(NamedTuple):
@@ -185,28 +157,22 @@ class Recording:
                 Scope(one.kind, one.steps, one.name, scopes[parent], one.arguments, [], one.span, one.doc,
                       label=one.label)
             )  # fmt: skip
-        values, nodes, weights = [flow], [], builder.weights
-        for (like, _, at, names, step, within), one_applied in zip(self._nodes, applied, strict=True):
-            known = one_applied.known
-            span, dotted, owned = like.span, path + step, {}
-            if len(names) == 1:
-                outputs: tuple[Value, ...] = (Value(known.results[0], names[0], span),)
-            else:
-                outputs = tuple([Value(t, n, span) for t, n in zip(known.results, names, strict=True)])
-            for own, shape, role, layer, trainable, start, fan_in, fan_out in known.declared:
-                owned[own] = full = f"{dotted}.{own}"
-                weights[full] = Weight(
-                    full, shape, role, layer, trainable, start, fan_in, fan_out, False, span
-                )  # fmt: skip
-            inputs = tuple([values[one] for one in at])
-            node = Node(known.op, inputs, outputs, dotted, builder.unique(dotted), owned, scopes[within],
-                        span, False, like.label)  # fmt: skip
-            values += outputs
-            nodes.append(node)
-        builder.nodes += nodes
+        values = [flow]
+        for (like, _, at, names, step, within), known in zip(self._nodes, applied, strict=True):
+            values += builder.apply(
+                known.known.op,
+                [values[one] for one in at],
+                path=path + step,
+                scope=scopes[within],
+                span=like.span,
+                label=like.label,
+                names=names,
+                known=known.known,
+            )
         run.applied += applied
-        for made_scope, members in zip(scopes, self.members, strict=True):
-            made_scope.members += [nodes[one] if one >= 0 else scopes[-one] for one in members]
+        nodes = builder.nodes[len(builder.nodes) - count :]
+        for one, members in zip(scopes, self.members, strict=True):
+            one.members[:] = [nodes[at] if at >= 0 else scopes[-at] for at in members]
         return tuple([values[one] for one in self.at])
 
     def _typed(self, flowing: TensorType, run: Run) -> list[Applied] | None:

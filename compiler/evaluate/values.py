@@ -255,6 +255,14 @@ def measure(value: Any) -> tuple[int, int]:
     return (0, 1)
 
 
+def exact(value: Any) -> tuple[type, Any]:
+    """A key for a value that tells 1 from 1.0 and from `true`, 0.0 from -0.0, and a list from a tuple."""
+    kind = type(value)
+    if isinstance(value, tuple) and kind is not tuple:  # a size holds whole numbers
+        return kind, tuple([exact(one) for one in value])
+    return kind, str(value) if kind is float else value
+
+
 def measure_of(parts: Iterable[Any]) -> tuple[int, int]:
     """The measure of what is made of these parts."""
     depth = total = 0

@@ -8,7 +8,7 @@ import pickle
 
 import pytest
 
-from spec_lang.frozen import MANY, field, fields, frozen, record, replace, unique
+from spec_lang.frozen import MANY, field, fields, frozen, frozen_slots, record, replace, unique, unique_slots
 
 
 @frozen
@@ -125,3 +125,67 @@ def test_a_record_can_be_changed_and_shares_nothing():
     assert dataclasses.replace(one, name="third").items is replace(one, name="third").items is one.items
     assert list(fields(Pile)) == [f.name for f in dataclasses.fields(Pile)] == ["name", "items"]
     assert dataclasses.asdict(one) == {"name": "first", "items": [1]}
+
+
+@frozen_slots
+class Mark:
+    """A field that must be given, one with a default, one that is made."""
+
+    name: str
+    size: int = 1
+    parts: list[int] = field(default_factory=list)
+
+    @property
+    def twice(self) -> int:
+        return 2 * self.size
+
+
+@unique_slots
+class Spot:
+    """Compared by identity, shown in its own way."""
+
+    name: str
+
+    def __repr__(self) -> str:
+        return f"<{self.name}>"
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_what_has_slots_is_copied_and_compared_as_what_has_none(protocol):
+    one = Mark("a", parts=[1])
+    for same in (copy.copy(one), copy.deepcopy(one), pickle.loads(pickle.dumps(one, protocol)), replace(one),
+                 dataclasses.replace(one), Mark("a", 1, [1])):  # fmt: skip
+        assert type(same) is Mark and same == one and same is not one
+    assert replace(one, size=2) == dataclasses.replace(one, size=2) == Mark("a", 2, [1]) != one
+    assert repr(one) == "Mark(name='a', size=1, parts=[1])" and one.twice == 2
+    assert Mark("a").parts == [] and Mark("a").parts is not Mark("a").parts
+    assert not hasattr(one, "__dict__") and one != Ours(1)
+    for name in ("size", "other"):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(one, name, 2)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        del one.size
+
+
+@pytest.mark.parametrize("given, named", [((), {}), (("a", 1, [], 2), {}), (("a",), {"name": "b"}), (("a",), {"other": 1})])
+def test_what_has_slots_takes_its_fields_alone(given, named):
+    with pytest.raises(TypeError):
+        Mark(*given, **named)
+    assert Mark("a").size == 1  # nothing is left of it
+
+
+def test_what_has_slots_may_be_compared_by_identity_and_keeps_its_own_methods():
+    one = Spot("a")
+    assert one != Spot("a") and one == one and len({one, Spot("a")}) == 2 and repr(one) == "<a>"
+    assert hash(frozen_slots(type("Pair", (), {"__annotations__": {"x": "int"}}))(1)) == hash((1,))
+
+
+def test_what_has_slots_has_no_base():
+    class Base:
+        pass
+
+    with pytest.raises(TypeError, match="Heir has slots, and so no base"):
+
+        @unique_slots
+        class Heir(Base):
+            name: str
