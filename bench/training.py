@@ -97,7 +97,8 @@ def _modules(name: str, batch: int, by_hand: Callable[[], Any]) -> tuple[list[An
         other.load_state_dict(
             state if state.keys() == own.keys() else dict(zip(own, state.values(), strict=True))
         )
-    x = torch.randn(batch, *next(iter(graph.inputs.values())).shape)
+    shape = next(iter(graph.inputs.values())).shape
+    x = torch.randn(batch, *shape, generator=torch.Generator().manual_seed(0))
     return [module, *others], x
 
 
